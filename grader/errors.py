@@ -1,0 +1,27 @@
+"""Errors that end a command: one line that says what is wrong, and one that says what to do.
+
+What a hand-in gets wrong is never an exception; it is a :class:`grader.findings.Finding`.
+"""
+
+
+class GraderError(Exception):
+    """Wrong use or broken surroundings (exit status 2).
+
+    ``str(error)`` says what and where; ``help`` says what to do next.
+    """
+
+    def __init__(self, message: str, *, help: str) -> None:
+        super().__init__(message)
+        self.help = help
+
+
+class RubricError(GraderError):
+    """rubric.yaml cannot be used; the message names file, line and key."""
+
+
+class CourseError(GraderError):
+    """The course folder lacks something or holds something unusable."""
+
+
+class EnvironmentProblem(GraderError):
+    """This machine lacks something: a package, weights, disk, a sandbox. Nobody's submission is to blame."""
