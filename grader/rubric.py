@@ -265,7 +265,9 @@ def load(path: Path | None = None) -> Rubric:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RubricError(f"{path}: cannot be read: {error}", help="rubric.yaml must be a readable UTF-8 file") from None
+        raise RubricError(
+            f"{path}: cannot be read: {error}", help="rubric.yaml must be a readable UTF-8 file"
+        ) from None
     return parse(text, str(path))
 
 
@@ -299,7 +301,11 @@ _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 
 
 def _plain(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], problems: list[str], source: str
+    node: yaml.Node,
+    path: tuple[str | int, ...],
+    lines: dict[tuple[str | int, ...], int],
+    problems: list[str],
+    source: str,
 ) -> Any:
     """The plain value of a YAML node. Dates stay text, and only true/false are booleans (YAML 1.2)."""
     lines[path] = node.start_mark.line + 1

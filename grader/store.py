@@ -70,7 +70,9 @@ class Store:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT key, json FROM record WHERE stage = ? AND key IN ({marks})", (stage, *part))
+            rows = self._db.execute(
+                f"SELECT key, json FROM record WHERE stage = ? AND key IN ({marks})", (stage, *part)
+            )
             found.update((key, json.loads(text)) for key, text in rows)
         return found
 
@@ -94,7 +96,9 @@ class Store:
             blob = buffer.getvalue()
         text = json.dumps(record, ensure_ascii=False, allow_nan=False)
         try:
-            self._db.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)", (stage, key, text, blob, time.time()))
+            self._db.execute(
+                "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)", (stage, key, text, blob, time.time())
+            )
         except sqlite3.Error as error:
             raise EnvironmentProblem(
                 f"{self.path}: a result cannot be kept: {error}",

@@ -1,0 +1,9 @@
+"""Where real singing and golden values are, when they lie beside the repository; tests that need them skip otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED: Path | None = _FOLDER if _FOLDER.is_dir() else None
+needs_shared = pytest.mark.skipif(SHARED is None, reason="the shared singing data is not here")
