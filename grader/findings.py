@@ -1,7 +1,8 @@
 """What is said about a hand-in: one type, used by every check, by the rerun and by the scores.
 
-A finding says *what* is wrong, *where*, what to do about it (*fix*), and *whose* it is. The three are never mixed:
-the student got something wrong, the environment failed (retry, no deduction), or the grader failed (loud, no deduction).
+A finding says *what* is wrong, *where*, what to do about it (*fix*), and *whose* it is. The three are never
+mixed: the student got something wrong, the environment failed (retry, no deduction), or the grader failed (loud,
+no deduction).
 
 ``what`` and ``fix`` are templates with named ``{facts}``, so that the same finding can be said in another language.
 """

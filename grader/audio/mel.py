@@ -62,7 +62,8 @@ def power_spectrogram(audio: Audio, config: MelConfig = COURSE) -> np.ndarray:
 
 def mel_spectrogram(audio: Audio, config: MelConfig = COURSE) -> Mel:
     """The course's mel of audio at ``config.sample_rate_hz``: shape (bands, floor(samples / hop)), linear power."""
-    return filterbank(config) @ power_spectrogram(audio, config)
+    mel: Mel = filterbank(config) @ power_spectrogram(audio, config)
+    return mel
 
 
 def load_mel(path: Path, config: MelConfig = COURSE) -> Mel:
@@ -87,7 +88,7 @@ def load_mel(path: Path, config: MelConfig = COURSE) -> Mel:
         raise CourseError(f"{path}: empty, not floating point, or holds NaN or Inf", help="make it with `grader mels`")
     if mel.min() < 0:
         raise CourseError(
-            f"{path}: negative values: a log mel (HiFi-GAN's has a floor of {HIFIGAN_FLOOR:.3f}), expected linear power",
+            f"{path}: negative values, as in a log mel (HiFi-GAN's floor: {HIFIGAN_FLOOR:.3f}); expected linear power",
             help="make it with `grader mels`, or give exp() of it where it is the course's mel in log form",
         )
-    return mel.astype(np.float32)
+    return np.asarray(mel, dtype=np.float32)

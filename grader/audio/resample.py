@@ -40,4 +40,5 @@ def resample(audio: Audio, from_hz: int, to_hz: int) -> Audio:
     kernels, width = _kernels(up, down)
     padded = np.pad(audio, (width, width + down))
     windows = sliding_window_view(padded, kernels.shape[1])[::down]
-    return (windows @ kernels.T).reshape(-1)[: math.ceil(up * len(audio) / down)]
+    resampled: Audio = (windows @ kernels.T).reshape(-1)
+    return resampled[: math.ceil(up * len(audio) / down)]

@@ -1,4 +1,4 @@
-"""The typed result of scoring: what a clip and a whole hand-in got. ``None`` is a missing number, and always has a reason."""
+"""What a clip and a whole hand-in scored. ``None`` is a missing number, and always has a reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 class ClipScore:
     """One clip against its reference.
 
-    m_stft: dimensionless distance. log2_f0: mean |12·log2| in semitones over ``f0_frames`` of ``f0_total`` 10 ms frames.
+    m_stft: dimensionless distance. log2_f0: mean |12·log2| in semitones over ``f0_frames`` of ``f0_total``
+    10 ms frames.
     missing: for each metric without a number, the reason.
     """
 
@@ -27,9 +28,9 @@ class ClipScore:
 class Scores:
     """A hand-in (or a baseline) over all its clips.
 
-    m_stft, log2_f0: means over the clips that have a number. fad: between the embeddings of all clips, its name as it must
-    be shown (``FAD`` with VGGish, ``FD-logmel`` with the weight-free fallback), its jackknife standard error over clips, and
-    how many 0.96 s patches of prediction and reference it rests on.
+    m_stft, log2_f0: means over the clips that have a number. fad: between the embeddings of all clips, with its name
+    as it must be shown (``FAD`` with VGGish, ``FD-logmel`` with the weight-free fallback), its jackknife standard error
+    over clips, and how many 0.96 s patches of prediction and reference it rests on.
     left_out: for each metric, the clips without a number and why. settings: everything the numbers depend on.
     """
 
