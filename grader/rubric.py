@@ -22,6 +22,7 @@ from grader.errors import RubricError
 
 Metric = Literal["m_stft", "log2_f0", "fad"]
 Percent = Annotated[float, Field(ge=0, le=100)]
+_KeyPath = tuple[str | int, ...]
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -283,7 +284,7 @@ def parse(text: str, source: str = "rubric.yaml") -> Rubric:
             help="mend that line; indent with spaces, and quote text that holds ': ' or '#'",
         ) from None
     problems: list[str] = []
-    lines: dict[tuple[str | int, ...], int] = {}
+    lines: dict[_KeyPath, int] = {}
     value = _plain(root, (), lines, problems, source) if root is not None else None
     if not isinstance(value, dict):
         raise RubricError(f"{source}: holds no keys", help="start from the rubric.yaml of the repository")
@@ -302,8 +303,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 
 def _plain(
     node: yaml.Node,
-    path: tuple[str | int, ...],
-    lines: dict[tuple[str | int, ...], int],
+    path: _KeyPath,
+    lines: dict[_KeyPath, int],
     problems: list[str],
     source: str,
 ) -> Any:
@@ -333,11 +334,11 @@ def _plain(
     return text
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
+def _dotted(path: _KeyPath) -> str:
     return ".".join(str(part) for part in path)
 
 
-def _sentence(problem: Any, lines: dict[tuple[str | int, ...], int], source: str) -> str:
+def _sentence(problem: Any, lines: dict[_KeyPath, int], source: str) -> str:
     """One pydantic problem as ``file:line: key: what is wrong``."""
     path = tuple(part for part in problem["loc"] if part not in ("float", "str", "int"))
     line = next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
@@ -359,7 +360,7 @@ def _sentence(problem: Any, lines: dict[tuple[str | int, ...], int], source: str
     return f"{source}:{line}: {key}: {reason}; found {problem['input']!r}"
 
 
-def _fields_at(path: tuple[str | int, ...]) -> Iterator[str]:
+def _fields_at(path: _KeyPath) -> Iterator[str]:
     """The keys allowed in the section at ``path``."""
     model: Any = Rubric
     for part in path:

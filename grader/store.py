@@ -1,8 +1,8 @@
 """Records by content: what was computed once from the same inputs is never computed again.
 
-One SQLite file. A record is JSON, with NumPy arrays beside it where there are any, under a stage's name and a key: the hash
-of everything that went into it (bytes, settings, the version of that stage's code). Records are never changed, only
-added, each in one transaction, so a killed run loses at most what it was just computing.
+One SQLite file. A record is JSON, with NumPy arrays beside it where there are any, under a stage's name and a key: the
+hash of everything that went into it (bytes, settings, the version of that stage's code). Records are never changed,
+only added, each in one transaction, so a killed run loses at most what it was just computing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where real singing and golden values are, when they lie beside the repository; tests that need them skip otherwise."""
+"""Where real singing and golden values are, when they lie beside the repository; else tests skip."""
 
 from pathlib import Path
 
