@@ -1,0 +1,128 @@
+"""rubric.yaml: the handout's facts, every key explained, every mistake told with its line."""
+
+import datetime as dt
+import re
+
+import pytest
+import yaml
+
+from grader import rubric
+from grader.errors import RubricError
+
+TEXT = rubric.default_path().read_text(encoding="utf-8")
+
+
+def changed(before: str, after: str) -> str:
+    assert TEXT.count(before) == 1
+    return TEXT.replace(before, after)
+
+
+def problems(text: str) -> str:
+    with pytest.raises(RubricError) as caught:
+        rubric.parse(text, "r.yaml")
+    assert caught.value.help
+    return str(caught.value)
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+def test_states_the_homework_as_the_handout_does() -> None:
+    homework = rubric.load()
+    assert homework.deadline_at == dt.datetime.fromisoformat("2023-11-01T23:59:59.999999+08:00")
+    assert homework.clips.names()[0] == "001.wav"
+    assert homework.clips.names()[-1] == "030.wav"
+    assert len(homework.clips.names()) == 30
+    assert (homework.clips.sample_rate_hz, homework.clips.channels, homework.clips.max_seconds) == (22050, 1, 30)
+    assert (homework.mel.bands, homework.mel.n_fft, homework.mel.hop_length, homework.mel.fmax_hz) == (
+        80,
+        1024,
+        256,
+        8000,
+    )
+    assert (homework.points.quality, homework.points.report, homework.semester_weight_percent) == (50, 50, 20)
+    assert [(step.days, step.percent) for step in homework.late.steps] == [(1, 20), (2, 40)]
+    assert homework.late.after_percent == 60
+
+
+def test_every_key_is_explained_on_its_line() -> None:
+    unexplained = [
+        line for line in TEXT.splitlines() if re.match(r"\s*[a-z_0-9]+:", line) and not re.search(r"\s# \S", line)
+    ]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "said"),
+    [
+        ("hop_length: 256", "hop_lenght: 256", "hop_lenght", "mel.hop_lenght: unknown key; did you mean hop_length?"),
+        (
+            "rank_by: m_stft",
+            "rank_by: fadd",
+            "rank_by",
+            "metrics.rank_by: must be 'm_stft', 'log2_f0' or 'fad'; found 'fadd'",
+        ),
+        ("count: 30", "count: thirty", "count: thirty", "clips.count: must be a valid integer; found 'thirty'"),
+        ("count: 30", "count: 30.5", "count: 30.5", "clips.count: must be a valid integer; found 30.5"),
+        (
+            "after_percent: 60",
+            "after_percent: 160",
+            "after_percent",
+            "late.after_percent: must be less than or equal to 100",
+        ),
+        ("after_percent: 60", "after_percent: 30", "late:", "a later step must not cost less than an earlier one"),
+        ("timezone: Asia/Taipei", "timezone: Taipei", "timezone", "timezone: must be an IANA time zone"),
+        (
+            "deadline: 2023-11-01 23:59",
+            "deadline: 1 Nov",
+            "deadline",
+            "deadline: must be a time such as 2023-11-01 23:59",
+        ),
+        ("{days: 1, percent: 20}", "{days: 1, percentt: 20}", "percentt", "unknown key; did you mean percent?"),
+        ("score: griffin_lim, percent: 40", "score: griffin lim?, percent: 40", "griffin lim?", "must be a number"),
+        (
+            "wheels_only: true",
+            "wheels_only: yes",
+            "wheels_only",
+            "rerun.wheels_only: must be a valid boolean; found 'yes'",
+        ),
+        ('name: "{number:03d}.wav"', "name: clip.wav", "clip.wav", "clips.name: must be a .wav file name"),
+        (" --output_dir {out}", "", "command:", "rerun.command: must hold {mels} and {out}"),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_key_and_what_is_allowed(
+    before: str, after: str, place: str, said: str
+) -> None:
+    text = changed(before, after)
+    message = problems(text)
+    assert said in message
+    assert f"r.yaml:{line_of(text, place)}:" in message
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    text = TEXT.replace("hop_length:", "hop:").replace("rank_by: m_stft", "rank_by: x")
+    assert len(problems(text).splitlines()) == 3  # the unknown key, the missing one, the wrong value
+
+
+def test_a_key_that_stands_twice() -> None:
+    text = changed("title: HW2", "title: HW1\ntitle: HW2")
+    assert problems(text) == "r.yaml:5: title: stands twice"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "- a list", "just text"])
+def test_a_file_without_keys(text: str) -> None:
+    assert "holds no keys" in problems(text)
+
+
+def test_broken_yaml_names_its_line() -> None:
+    assert problems("title: HW2\n  course: [1, 2\n").startswith("r.yaml:2: not valid YAML")
+
+
+def test_an_unreadable_file(tmp_path) -> None:
+    with pytest.raises(RubricError, match="cannot be read"):
+        rubric.load(tmp_path / "rubric.yaml")
+
+
+def test_the_model_and_the_file_name_the_same_keys() -> None:
+    assert set(yaml.safe_load(TEXT)) == set(rubric.Rubric.model_fields)
