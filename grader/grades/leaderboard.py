@@ -1,0 +1,250 @@
+"""From a course's scores to one :class:`Grade` per student, each with the sentences that explain it, in order of rank.
+
+Pure: rubric, scores and the two tables go in, one :class:`Leaderboard` comes out; nothing is stored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grader.errors import CourseError
+from grader.grades.late import Lateness, TimeSource, deduct, lateness
+from grader.grades.numbers import hundredths, plain
+from grader.grades.points import Curve, baseline_label, curve
+from grader.grades.ranking import ranks
+from grader.metrics.scores import Scores
+from grader.rubric import Rubric
+
+if TYPE_CHECKING:
+    from grader.scoring import CourseScores, StudentResult
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What one student gets and why. A missing number is None, and its ``…_why`` says the reason.
+
+    score: in the ranking metric. report_points, quality_points: as the rubric weighs them, before lateness.
+    provisional_points: the quality points after lateness, which stand while the report has no points.
+    final_points: of :attr:`Leaderboard.most_points`, after lateness. semester_percent: the
+    same as a share of the semester, at most ``semester_weight_percent``.
+    failure: why there is nothing to rank, or None.
+    """
+
+    student_id: str
+    rank: int | None
+    score: float | None
+    quality_percent: float | None
+    quality_points: float | None
+    quality_why: str
+    report_points: float | None
+    report_why: str
+    lateness: Lateness | None
+    late_why: str
+    provisional_points: float | None
+    final_points: float | None
+    semester_percent: float | None
+    final_why: str
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A student. result is None for one who stands in a table of the course but has nothing in ``submissions/``."""
+
+    grade: Grade
+    result: StudentResult | None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A baseline: what it scored, and what that would earn."""
+
+    name: str
+    label: str
+    scores: Scores
+    score: float | None
+    quality_percent: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first."""
+
+    rubric: Rubric
+    curve: Curve
+    fad_name: str
+    ranked: tuple[Row, ...]
+    unranked: tuple[Row, ...]
+    rungs: tuple[Rung, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self.ranked + self.unranked
+
+    @property
+    def most_points(self) -> float:
+        return self.rubric.points.quality + self.rubric.points.report
+
+
+def leaderboard(
+    rubric: Rubric,
+    scores: CourseScores,
+    times: Mapping[str, dt.datetime],
+    report_points: Mapping[str, float],
+) -> Leaderboard:
+    """Grade everyone who handed in, and name everyone who stands in ``times`` or ``report_points`` but did not.
+
+    times: of hand-ins, from submissions.csv; a file's own time is used, and marked, where one is missing.
+    Raises :class:`CourseError` where the anchors contradict each other (see :func:`grader.grades.points.curve`), where
+    the rubric lets the best of several hand-ins count and someone has several, or where scores of two kinds meet.
+    """
+    _refuse_best_of_several(rubric, scores)
+    fad_name = _one_fad_name(scores)
+    line = curve(rubric, scores.baselines)
+    metric = rubric.metrics.rank_by
+    values = {
+        student_id: value
+        for student_id, result in scores.students.items()
+        if result.failure is None and result.scores is not None and (value := result.scores.of(metric)) is not None
+    }
+    rank = ranks(values)
+    rows = []
+    for student_id in sorted({*scores.students, *times, *report_points}):
+        result = scores.students.get(student_id)
+        late = _lateness(rubric, result, times.get(student_id))
+        failure = None if student_id in values else _failure(result, metric, line.label)
+        value = values.get(student_id)
+        grade = _grade(
+            rubric, line, student_id, rank.get(student_id), value, failure, late, report_points.get(student_id)
+        )
+        rows.append(Row(grade, result))
+    rungs = [
+        Rung(name, baseline_label(name), found, value, None if value is None else line.percent(value))
+        for name, found in scores.baselines.items()
+        for value in (found.of(metric),)
+    ]
+    return Leaderboard(
+        rubric,
+        line,
+        fad_name,
+        ranked=tuple(sorted((row for row in rows if row.grade.rank), key=lambda row: row.grade.rank or 0)),
+        unranked=tuple(row for row in rows if row.grade.rank is None),
+        rungs=tuple(sorted(rungs, key=lambda rung: (rung.score is None, rung.score, rung.name))),
+    )
+
+
+def _grade(
+    rubric: Rubric,
+    line: Curve,
+    student_id: str,
+    rank: int | None,
+    value: float | None,
+    failure: str | None,
+    late: Lateness | None,
+    given: float | None,
+) -> Grade:
+    most = rubric.points.quality
+    if value is None:
+        percent = quality = None
+        quality_why = f"no quality points: {failure}"
+    else:
+        percent = line.percent(value)
+        quality = hundredths(most * percent / 100)
+        quality_why = line.why(value, most)
+
+    report = 0.0 if rubric.points.report == 0 else given
+    if rubric.points.report == 0:
+        report_why = "the report carries no points in this rubric"
+    elif report is None:
+        report_why = "the report has no points yet"
+    else:
+        report_why = f"{plain(report)} of {plain(rubric.points.report)} report points (report_points.csv)."
+
+    cost = late.percent if late else 0.0
+    total = most + rubric.points.report
+    provisional = None if quality is None else deduct(rubric.late, quality, total, cost)
+    final = semester = None
+    if quality is None:
+        final_why = f"no final points: {failure}"
+    elif report is None:
+        final_why = report_why
+    else:
+        final = deduct(rubric.late, quality + report, total, cost)
+        semester = hundredths(final / total * rubric.semester_weight_percent) if total else 0.0
+        final_why = _final_why(rubric, quality, report, cost, final, semester)
+    return Grade(
+        student_id=student_id,
+        rank=rank,
+        score=value,
+        quality_percent=percent,
+        quality_points=quality,
+        quality_why=quality_why,
+        report_points=report,
+        report_why=report_why,
+        lateness=late,
+        late_why=late.why if late else "no hand-in, so no time",
+        provisional_points=provisional,
+        final_points=final,
+        semester_percent=semester,
+        final_why=final_why,
+        failure=failure,
+    )
+
+
+def _final_why(rubric: Rubric, quality: float, report: float, cost: float, final: float, semester: float) -> str:
+    total = rubric.points.quality + rubric.points.report
+    earned = f"{quality:.2f} for quality + {plain(report)} for the report"
+    if cost and rubric.late.deduct == "factor":
+        earned = f"({earned}) × {1 - cost / 100:g}"
+    elif cost:
+        earned = f"{earned} − {plain(total * cost / 100)} for lateness" + (", but not below 0" if not final else "")
+    share = f"{semester:.2f} of the {plain(rubric.semester_weight_percent)} % of the semester"
+    return f"{earned} = {final:.2f} of {plain(total)} points; that is {share}."
+
+
+def _lateness(rubric: Rubric, result: StudentResult | None, told: dt.datetime | None) -> Lateness | None:
+    """By submissions.csv, else by the graded file's own time; None where nothing was handed in."""
+    if result is None or not result.hand_in.attempts:
+        return None
+    if told is not None:
+        return lateness(rubric, told, TimeSource.TABLE)
+    attempt = result.attempt or result.hand_in.attempts[-1]
+    return lateness(rubric, attempt.file_time, TimeSource.FILE)
+
+
+def _failure(result: StudentResult | None, metric: str, label: str) -> str:
+    """Why a student has no number to rank by."""
+    if result is None:
+        return "named in submissions.csv or report_points.csv, but nothing of this student lies in submissions/"
+    if result.failure is not None:
+        return result.failure
+    if result.scores is None:
+        return "not scored yet"
+    reasons = result.scores.left_out.get(metric, {})
+    first = next((f": {clip}: {reason}" for clip, reason in reasons.items()), "")
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"no {label}{first}{more}"
+
+
+def _refuse_best_of_several(rubric: Rubric, scores: CourseScores) -> None:
+    several = [name for name, result in sorted(scores.students.items()) if len(result.hand_in.attempts) > 1]
+    if rubric.late.several_hand_ins == "best" and several:
+        raise CourseError(
+            f"rubric.yaml: late.several_hand_ins: best: several hand-ins lie there of {', '.join(several)}, "
+            "and only the latest of each is scored so far",
+            help="write latest, or leave only the hand-in that is to count in submissions/",
+        )
+
+
+def _one_fad_name(scores: CourseScores) -> str:
+    everyone = [result.scores for _, result in sorted(scores.students.items()) if result.scores]
+    names = sorted({found.fad_name for found in (*scores.baselines.values(), *everyone)})
+    if len(names) > 1:
+        raise CourseError(
+            f"the scores mix {' and '.join(names)}, which are different distances and cannot stand in one column",
+            help="run `grader score` again, so that everyone is scored with the same embedding",
+        )
+    return names[0] if names else "FAD"
