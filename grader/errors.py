@@ -3,6 +3,9 @@
 What a hand-in gets wrong is never an exception; it is a :class:`grader.findings.Finding`.
 """
 
+from functools import partial
+from typing import Any
+
 
 class GraderError(Exception):
     """Wrong use or broken surroundings (exit status 2).
@@ -13,6 +16,10 @@ class GraderError(Exception):
     def __init__(self, message: str, *, help: str) -> None:
         super().__init__(message)
         self.help = help
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross from worker processes; the default would lose ``help``."""
+        return partial(type(self), help=self.help), self.args
 
 
 class RubricError(GraderError):
