@@ -19,7 +19,7 @@ _ROLLOFF = 0.99
 
 
 @lru_cache(maxsize=8)
-def _kernels(up: int, down: int) -> tuple[np.ndarray, int]:
+def sinc_kernels(up: int, down: int) -> tuple[np.ndarray, int]:
     """Windowed sincs of shape (up, 2·width + down) for the ratio up/down in lowest terms, and their half width."""
     base = min(up, down) * _ROLLOFF
     width = math.ceil(_ZERO_CROSSINGS * down / base)
@@ -37,7 +37,7 @@ def resample(audio: Audio, from_hz: int, to_hz: int) -> Audio:
     audio = np.asarray(audio, dtype=np.float32)
     if up == down:
         return audio
-    kernels, width = _kernels(up, down)
+    kernels, width = sinc_kernels(up, down)
     padded = np.pad(audio, (width, width + down))
     windows = sliding_window_view(padded, kernels.shape[1])[::down]
     resampled: Audio = (windows @ kernels.T).reshape(-1)
