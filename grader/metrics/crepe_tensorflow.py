@@ -1,0 +1,74 @@
+"""The pitch engine ``crepe``: the TensorFlow package that the course's evaluator calls, with its own weights.
+
+For a TA who wants the course's program to the last bit, or its capacity ``medium``. Slow, and heavy to install.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from grader.audio import Audio
+from grader.errors import EnvironmentProblem
+from grader.metrics import crepe
+from grader.metrics.crepe import Activations, Capacity
+from grader.metrics.pitch import PitchTrack
+from grader.store import file_sha256
+
+_HELP = "install it with: pip install 'grader[course]'; or set metrics.log2_f0.engine to builtin in rubric.yaml"
+
+
+class TensorFlowEngine:
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity: Capacity = capacity
+
+    def settings(self) -> dict[str, Any]:
+        """Without importing the package; raises :class:`EnvironmentProblem` where it is not installed."""
+        try:
+            spec, version = importlib.util.find_spec("crepe"), importlib.metadata.version("crepe")
+        except importlib.metadata.PackageNotFoundError:
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            raise EnvironmentProblem("the pitch engine crepe is not installed", help=_HELP)
+        weights = Path(spec.submodule_search_locations[0]) / f"model-{self._capacity}.h5"
+        if not weights.is_file():
+            raise EnvironmentProblem(f"{weights}: the crepe package lacks these weights", help=_HELP)
+        return {
+            "engine": "crepe",
+            "engine_version": version,
+            "capacity": self._capacity,
+            "weights_sha256": file_sha256(weights),
+            "precision": "float32",
+        }
+
+    def activations(self, signal: Audio, first_frame: int = 0) -> tuple[int, Activations]:
+        """Always from frame 0 on: the package takes whole signals."""
+        del first_frame
+        package = _package()
+        activations = package.get_activation(
+            signal,
+            crepe.SAMPLE_RATE_HZ,
+            model_capacity=self._capacity,
+            center=True,
+            step_size=1000 * crepe.HOP_SAMPLES // crepe.SAMPLE_RATE_HZ,
+            verbose=0,
+        )
+        return 0, np.asarray(activations, dtype=np.float32)
+
+    def decode(self, activations: Activations) -> PitchTrack:
+        """What the package's ``predict(…, viterbi=True)`` does behind its network."""
+        cents = _package().core.to_viterbi_cents(activations)
+        return PitchTrack(np.nan_to_num(10 * 2 ** (cents / 1200)), activations.max(axis=1))
+
+
+def _package() -> ModuleType:
+    try:
+        return importlib.import_module("crepe")
+    except ImportError as error:
+        raise EnvironmentProblem(f"the pitch engine crepe cannot be loaded: {error}", help=_HELP) from None
