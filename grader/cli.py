@@ -39,3 +39,26 @@ course_option = click.option(
 @click.version_option(__version__)
 def main() -> None:
     """Check, score and rank mel-vocoder homework."""
+
+
+@main.command()
+@click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For the mels, NNN.npy.")
+@click.option("--references", type=click.Path(path_type=Path, file_okay=False), help="For the references, NNN.wav.")
+@click.option("--force", is_flag=True, help="Overwrite mels and references of other recordings.")
+@course_option
+def mels(recordings: tuple[Path, ...], out: Path, references: Path | None, force: bool, course_dir: Path) -> None:
+    """Make test mels from RECORDINGS (wav or FLAC files, or folders of them), exactly as the course did.
+
+    Recordings already called 001, 002, … keep their numbers; others are counted in the order of their names. OUT.csv
+    beside the mels says which is which.
+    """
+    from grader import course
+    from grader import mels as making
+
+    made = making.make(recordings, out, course.rubric_near(course_dir), references=references, force=force)
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{len(made.recordings)} mels in {out}, of {made.seconds:.1f} s; which is which: {made.table}")
+    if references:
+        click.echo(f"references in {references}: keep them private")

@@ -140,6 +140,15 @@ def find(start: Path) -> Course:
     )
 
 
+def rubric_near(start: Path) -> Rubric:
+    """The rubric of the course folder at ``start`` or above it; outside of one, the packaged rubric."""
+    try:
+        here = find(start)
+    except CourseError:
+        return rubric.load()
+    return here.rubric
+
+
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with their line numbers; UTF-8 with or without a mark."""
     try:

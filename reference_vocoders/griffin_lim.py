@@ -22,6 +22,7 @@ from pathlib import Path
 import click
 import numpy as np
 import scipy.fft
+import scipy.sparse
 import soundfile as sf
 from numpy.lib.stride_tricks import sliding_window_view
 from rich.console import Console
@@ -46,15 +47,23 @@ def griffin_lim(
     The same arguments give the same audio. It is not limited to [−1, 1]. Raises ``ValueError`` for another shape, a mel
     without frames, and values no power has.
     """
-    magnitude = np.sqrt(power_from_mel(mel, config)).T
-    phase = np.exp(2j * np.pi * np.random.default_rng(seed).random(magnitude.shape)).astype(np.complex64)
+    magnitude = np.sqrt(power_from_mel(mel, config))
+    return audio_from_magnitude(magnitude, config, iterations=iterations, momentum=momentum, seed=seed)
+
+
+def audio_from_magnitude(
+    magnitude: np.ndarray, config: MelConfig, *, iterations: int, momentum: float = 0.99, seed: int = 0
+) -> Audio:
+    """Audio of shape (hop · frames,) for an STFT magnitude of shape (n_fft/2 + 1, frames) in the course's framing."""
+    target = magnitude.T.astype(np.float32)
+    phase = np.exp(2j * np.pi * np.random.default_rng(seed).random(target.shape)).astype(np.complex64)
     previous = None
     for _ in range(iterations):
-        consistent = _stft(_istft(magnitude * phase, config), config)
+        consistent = _stft(_istft(target * phase, config), config)
         ahead = consistent if previous is None else consistent + np.float32(momentum) * (consistent - previous)
         phase = ahead / np.maximum(np.abs(ahead), _TINY)
         previous = consistent
-    return _istft(magnitude * phase, config)
+    return _istft(target * phase, config)
 
 
 def power_from_mel(mel: Mel, config: MelConfig = COURSE) -> np.ndarray:
@@ -69,11 +78,11 @@ def power_from_mel(mel: Mel, config: MelConfig = COURSE) -> np.ndarray:
         raise ValueError("the mel holds NaN, Inf or negative values; expected linear power")
     bank = filterbank(config)
     covered = np.flatnonzero(bank.any(axis=0))
-    bands = bank[:, covered]
-    gain = bands / bands.sum(axis=0)
+    bands = scipy.sparse.csr_array(bank[:, covered])
+    spread = scipy.sparse.csr_array((bank[:, covered] / bank[:, covered].sum(axis=0)).T)
     power = np.ones((len(covered), mel.shape[1]), dtype=np.float32)
     for _ in range(_INVERSION_STEPS):
-        power *= gain.T @ (mel / np.maximum(bands @ power, _TINY))
+        power *= spread @ (mel / np.maximum(bands @ power, _TINY))
     whole = np.zeros((bank.shape[1], mel.shape[1]), dtype=np.float32)
     whole[covered] = power
     return whole
@@ -117,7 +126,7 @@ def write_wav(path: Path, audio: Audio, sample_rate_hz: int = COURSE.sample_rate
 
 
 def render(mels: Path, out: Path, *, iterations: int, seed: int, shown: progress.Progress) -> int:
-    """Write ``out/NNN.wav`` for every ``mels/NNN.npy`` and return how many; all mels are read before anything is written.
+    """Write ``out/NNN.wav`` for every ``mels/NNN.npy``, once all mels are read; return how many.
 
     Raises :class:`CourseError` for a folder without mels and for the first unusable one.
     """
