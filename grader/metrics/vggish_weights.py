@@ -75,7 +75,7 @@ def find(
         raise _missing("downloading is switched off (GRADER_VGGISH_URL is empty)", cached)
     earlier = _failed_lately(cached)
     if earlier:
-        raise _missing(earlier, cached)
+        raise _missing(*earlier)
     try:
         _download(address, cached, hash_starts, progress)
     except (OSError, ValueError) as error:  # every network error is an OSError; a wrong address is a ValueError
@@ -90,10 +90,10 @@ def _torch_home() -> Path:
     return Path(os.environ.get("TORCH_HOME", f"{shared}/torch")).expanduser()
 
 
-def _missing(reason: str, cached: Path) -> WeightsMissing:
+def _missing(reason: str, cached: Path, again: str = "") -> WeightsMissing:
     return WeightsMissing(
         f"VGGish's weights are not here ({reason})",
-        help=f"download {ADDRESS} elsewhere and put it at {cached}, or name it at metrics.fad.weights_file",
+        help=f"download {ADDRESS} elsewhere and put it at {cached}, or name it at metrics.fad.weights_file{again}",
     )
 
 
@@ -161,11 +161,12 @@ def _remember_failure(cached: Path, reason: str) -> None:
         _failure_note(cached).write_text(reason, encoding="utf-8")
 
 
-def _failed_lately(cached: Path) -> str | None:
+def _failed_lately(cached: Path) -> tuple[str, Path, str] | None:
+    """The reason of a failure that is not old yet, for :func:`_missing`."""
     note = _failure_note(cached)
     with contextlib.suppress(OSError):
         age_s = time.time() - note.stat().st_mtime
         if 0 <= age_s < TRY_AGAIN_S:
             again = time.strftime("%H:%M", time.localtime(time.time() - age_s + TRY_AGAIN_S))
-            return f"{note.read_text(encoding='utf-8')}; tried again from {again} on"
+            return note.read_text(encoding="utf-8"), cached, f"; the download is tried again from {again} on"
     return None

@@ -1,0 +1,248 @@
+"""Many hand-ins' clips measured against the references: what the store knows is not computed, the rest by workers.
+
+Each metric of each clip is a record of its own, under the bytes of prediction and reference and that metric's settings,
+so that a change of one metric leaves the others' numbers standing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from grader.metrics.evaluate import METRICS, Evaluator, Measured, Measurement, Prepared
+from grader.metrics.frechet import Embedding, FrechetScore
+from grader.metrics.pitch import PreparedPitch
+from grader.metrics.scores import Scores
+from grader.progress import Progress
+from grader.rubric import Metric
+from grader.store import Store, content_key
+from grader.workers import Failure, Job, Pool
+
+_WITHOUT_PITCH = 0.05
+"""What a clip costs without pitch tracking, as a share of what it costs with it."""
+
+_AT_A_TIME = 32
+"""Hand-ins whose embeddings are in memory at once."""
+
+_Clip = tuple[str, str]
+"""A clip's name and the hash of its bytes: what its numbers depend on, besides the settings."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """One clip to be scored. name: as the reference's; seconds: its length."""
+
+    name: str
+    path: Path
+    sha256: str
+    seconds: float
+
+    @property
+    def clip(self) -> _Clip:
+        return self.name, self.sha256
+
+
+def pool(evaluator: Evaluator, processes: int) -> Pool:
+    """Workers whose jobs are functions of the evaluator; each worker loads the networks it needs once."""
+    return Pool(partial(_workbench, evaluator), processes)
+
+
+def _workbench(evaluator: Evaluator) -> Callable[[Callable[[Evaluator], Any]], Any]:
+    return lambda function: function(evaluator)
+
+
+def run(workers: Pool, what: str, jobs: Sequence[Job], shown: Progress) -> Iterator[tuple[Job, Any]]:
+    """Run jobs as one stage of the progress, failures noted."""
+    if not jobs:
+        return
+    shown.start(what, sum(job.cost for job in jobs), len(jobs))
+    for job, result in workers.run(jobs):
+        if isinstance(result, Failure):
+            shown.note(f"{job.what}: {result.reason}")
+        shown.advance(job.cost)
+        yield job, result
+    shown.finish()
+
+
+class Measuring:
+    """Scores takes against references of the same names. Made once for a run."""
+
+    def __init__(
+        self, references: Mapping[str, Path], evaluator: Evaluator, store: Store, workers: Pool, shown: Progress
+    ) -> None:
+        self._references = references
+        self._evaluator = evaluator
+        self._store = store
+        self._workers = workers
+        self._shown = shown
+        self._sha256 = {name: store.sha256(path) for name, path in references.items()}
+        self._settings = {metric: content_key(**known) for metric, known in evaluator.settings().items()}
+
+    def scores(self, takes: Mapping[str, Sequence[Take]]) -> dict[str, Scores]:
+        """The scores of each owner. A clip that fails costs its owner that metric, with the reason in the scores."""
+        owners = {take.clip: (owner, take) for owner, owned in takes.items() for take in owned}
+        measured = self._recall(owners)
+        self._measure(owners, measured)
+        distances = self._distances(takes, measured)
+        return {
+            owner: self._evaluator.summarise({take.name: measured[take.clip] for take in owned}, distances[owner])
+            for owner, owned in takes.items()
+        }
+
+    def _key(self, metric: Metric, clip: _Clip) -> str:
+        name, sha256 = clip
+        if metric == "fad":
+            return content_key(audio=sha256, settings=self._settings["fad"])
+        return content_key(reference=self._sha256[name], prediction=sha256, settings=self._settings[metric])
+
+    def _recall(self, clips: Iterable[_Clip]) -> dict[_Clip, dict[Metric, Measurement]]:
+        """What the store knows of each clip. Embeddings stay there until a distance needs them."""
+        measured: dict[_Clip, dict[Metric, Measurement]] = {clip: {} for clip in clips}
+        for metric in METRICS:
+            keys = {clip: self._key(metric, clip) for clip in measured}
+            known = self._store.get_many(metric, list(keys.values()))
+            for clip, key in keys.items():
+                if key in known:
+                    measured[clip][metric] = Measurement(**known[key])
+        if self._evaluator.source.kind == "none":
+            for found in measured.values():
+                found["fad"] = Measurement.failed(self._evaluator.source.reason or "no embedding")
+        return measured
+
+    def _measure(
+        self, owners: Mapping[_Clip, tuple[str, Take]], measured: Mapping[_Clip, dict[Metric, Measurement]]
+    ) -> None:
+        """Compute what is not known, keep it, and add it to ``measured``."""
+        unknown = {clip: [metric for metric in METRICS if metric not in found] for clip, found in measured.items()}
+        prepared = self._prepare({name for (name, _), metrics in unknown.items() if "log2_f0" in metrics})
+        clips: dict[Job, _Clip] = {}
+        for clip, metrics in unknown.items():
+            if not metrics:
+                continue
+            owner, take = owners[clip]
+            cost = take.seconds * (1 if "log2_f0" in metrics else _WITHOUT_PITCH)
+            function = partial(
+                _measure_clip,
+                reference=self._references[take.name],
+                prepared=prepared.get(take.name),
+                prediction=take.path,
+                metrics=metrics,
+            )
+            clips[Job(f"{owner} › {take.name}", function, cost)] = clip
+        for job, result in run(self._workers, "scoring clips", list(clips), self._shown):
+            clip = clips[job]
+            if isinstance(result, Failure):
+                result = dict.fromkeys(unknown[clip], Measurement.failed(result.reason))
+            for metric, one in result.items():
+                if one.lasting:
+                    self._store.put(metric, self._key(metric, clip), one.as_json(), one.arrays())
+                measured[clip][metric] = dataclasses.replace(one, embedding=None)
+
+    def _prepare(self, names: Collection[str]) -> dict[str, Prepared]:
+        """References with their pitch, from the store or computed; without it where that failed."""
+        prepared, jobs = {}, []
+        for name in sorted(names):
+            arrays = self._store.arrays("reference_pitch", self._pitch_key(name))
+            if arrays:
+                pitch = PreparedPitch.from_arrays(arrays)
+                prepared[name] = Prepared(pitch.audio, pitch)
+            else:
+                path = self._references[name]
+                jobs.append(Job(name, partial(_prepare_reference, path=path), path.stat().st_size))
+        for job, result in run(self._workers, "preparing references", jobs, self._shown):
+            if isinstance(result, Failure):
+                continue
+            if isinstance(result.pitch, PreparedPitch):
+                self._store.put("reference_pitch", self._pitch_key(job.what), {}, result.pitch.arrays())
+            prepared[job.what] = result
+        return prepared
+
+    def _pitch_key(self, name: str) -> str:
+        return content_key(reference=self._sha256[name], settings=self._settings["log2_f0"])
+
+    def _distances(
+        self, takes: Mapping[str, Sequence[Take]], measured: Mapping[_Clip, Measured]
+    ) -> dict[str, FrechetScore | str]:
+        """The Fréchet distance of each owner's clips from their references, or why there is none."""
+        distances: dict[str, FrechetScore | str] = {}
+        keys: dict[str, str] = {}
+        for owner, owned in takes.items():
+            if any(measured[take.clip]["fad"].missing is not None for take in owned):
+                distances[owner] = "not every clip has an embedding"
+            else:
+                both = [
+                    [self._key("fad", clip) for clip in (take.clip, self._reference_clip(take.name))] for take in owned
+                ]
+                keys[owner] = content_key(embeddings=both)
+        known = self._store.get_many("distance", list(keys.values()))
+        distances |= {owner: FrechetScore(**known[key]) for owner, key in keys.items() if key in known}
+        missing = [owner for owner in keys if owner not in distances]
+        references = self._embed_references({take.name for owner in missing for take in takes[owner]})
+        for start in range(0, len(missing), _AT_A_TIME):
+            jobs = []
+            for owner in missing[start : start + _AT_A_TIME]:
+                lacking = [take.name for take in takes[owner] if take.name not in references]
+                if lacking:
+                    distances[owner] = f"the reference of {', '.join(lacking)} has no embedding"
+                    continue
+                function = partial(
+                    _distance,
+                    predictions=[self._embedding(take.clip) for take in takes[owner]],
+                    references=[references[take.name] for take in takes[owner]],
+                )
+                jobs.append(Job(owner, function))
+            for job, result in run(self._workers, "Fréchet distances", jobs, self._shown):
+                if isinstance(result, FrechetScore):
+                    self._store.put("distance", keys[job.what], dataclasses.asdict(result))
+                distances[job.what] = result.reason if isinstance(result, Failure) else result
+        return distances
+
+    def _reference_clip(self, name: str) -> _Clip:
+        return name, self._sha256[name]
+
+    def _embedding(self, clip: _Clip) -> Embedding:
+        """From the store; raises KeyError where it is not there."""
+        return (self._store.arrays("fad", self._key("fad", clip)) or {})["embedding"]
+
+    def _embed_references(self, names: Collection[str]) -> dict[str, Embedding]:
+        """Embeddings of references, from the store or computed; without those that failed."""
+        embeddings, jobs = {}, []
+        for name in sorted(names):
+            try:
+                embeddings[name] = self._embedding(self._reference_clip(name))
+            except KeyError:
+                path = self._references[name]
+                jobs.append(Job(name, partial(Evaluator.embed, path=path), path.stat().st_size))
+        for job, result in run(self._workers, "embedding references", jobs, self._shown):
+            if isinstance(result, Failure):
+                continue
+            if result.embedding is None:
+                self._shown.note(f"{job.what}: {result.missing}")
+                continue
+            self._store.put("fad", self._key("fad", self._reference_clip(job.what)), result.as_json(), result.arrays())
+            embeddings[job.what] = result.embedding
+        return embeddings
+
+
+def _prepare_reference(evaluator: Evaluator, *, path: Path) -> Prepared:
+    return evaluator.prepare(path)
+
+
+def _measure_clip(
+    evaluator: Evaluator, *, reference: Path, prepared: Prepared | None, prediction: Path, metrics: Collection[Metric]
+) -> Measured:
+    """Without ``prepared`` the reference is read again, which serves every metric but log2-F0."""
+    return evaluator.measure(prepared or evaluator.prepare(reference, ()), prediction, metrics)
+
+
+def _distance(
+    evaluator: Evaluator, *, predictions: Sequence[Embedding], references: Sequence[Embedding]
+) -> FrechetScore | str:
+    try:
+        return evaluator.frechet(predictions, references)
+    except ValueError as error:
+        return str(error)
