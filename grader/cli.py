@@ -13,6 +13,8 @@ import click
 from grader import __version__
 from grader.errors import GraderError
 
+_GRADING_PACKAGES = {"auraloss", "librosa", "platformdirs", "scipy", "soxr", "torch"}
+
 
 class _Group(click.Group):
     """Turns the project's errors into one line, a help line and exit status 2."""
@@ -23,6 +25,12 @@ class _Group(click.Group):
         except GraderError as error:
             click.echo(f"grader: {error}", err=True)
             click.echo(f"  help: {error.help}", err=True)
+            sys.exit(2)
+        except ModuleNotFoundError as error:
+            if error.name not in _GRADING_PACKAGES:
+                raise
+            click.echo(f"grader: this command needs {error.name}, which is not installed", err=True)
+            click.echo("  help: pip install 'grader[grading]'", err=True)
             sys.exit(2)
 
 
@@ -62,3 +70,21 @@ def mels(recordings: tuple[Path, ...], out: Path, references: Path | None, force
     click.echo(f"{len(made.recordings)} mels in {out}, of {made.seconds:.1f} s; which is which: {made.table}")
     if references:
         click.echo(f"references in {references}: keep them private")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def demo(folder: Path) -> None:
+    """Make a small pretend course in DIR: computed singing, test mels, references and eight pretend students.
+
+    In a demo made before, every file is put back as it was.
+    """
+    from rich.console import Console
+
+    from grader import progress
+    from grader.demo.course import make
+
+    with progress.on(Console(stderr=True)) as shown:
+        made = make(folder, shown)
+    click.echo(f"{folder}: a pretend course of eight students" + ("" if made else ", as it was"))
+    click.echo(f"what is in it: {folder / 'README.txt'}; next: grader leaderboard --course {folder}")
