@@ -1,0 +1,1 @@
+"""What was handed in: safe unpacking, and who handed in what."""
