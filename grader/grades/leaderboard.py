@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grader.errors import CourseError
+from grader.findings import Finding, Whose
 from grader.grades.late import Lateness, TimeSource, deduct, lateness
 from grader.grades.numbers import hundredths, plain
 from grader.grades.points import Curve, baseline_label, curve
@@ -30,7 +31,7 @@ class Grade:
     provisional_points: the quality points after lateness, which stand while the report has no points.
     final_points: of :attr:`Leaderboard.most_points`, after lateness. semester_percent: the
     same as a share of the semester, at most ``semester_weight_percent``.
-    failure: why there is nothing to rank, or None.
+    failure: why there is nothing to rank, or None. whose: whose fault that is, None where that is not known.
     """
 
     student_id: str
@@ -48,6 +49,7 @@ class Grade:
     semester_percent: float | None
     final_why: str
     failure: str | None
+    whose: Whose | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first."""
+    """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first.
+
+    findings: about the course folder, never a student's fault.
+    """
 
     rubric: Rubric
     curve: Curve
@@ -79,6 +84,7 @@ class Leaderboard:
     ranked: tuple[Row, ...]
     unranked: tuple[Row, ...]
     rungs: tuple[Rung, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -115,11 +121,10 @@ def leaderboard(
     for student_id in sorted({*scores.students, *times, *report_points}):
         result = scores.students.get(student_id)
         late = _lateness(rubric, result, times.get(student_id))
-        failure = None if student_id in values else _failure(result, metric, line.label)
         value = values.get(student_id)
-        grade = _grade(
-            rubric, line, student_id, rank.get(student_id), value, failure, late, report_points.get(student_id)
-        )
+        problem = (None, None) if value is not None else _failure(result, metric, line.label)
+        given = report_points.get(student_id)
+        grade = _grade(rubric, line, student_id, rank.get(student_id), value, problem, late, given)
         rows.append(Row(grade, result))
     rungs = [
         Rung(name, baseline_label(name), found, value, None if value is None else line.percent(value))
@@ -133,6 +138,7 @@ def leaderboard(
         ranked=tuple(sorted((row for row in rows if row.grade.rank), key=lambda row: row.grade.rank or 0)),
         unranked=tuple(row for row in rows if row.grade.rank is None),
         rungs=tuple(sorted(rungs, key=lambda rung: (rung.score is None, rung.score, rung.name))),
+        findings=scores.findings,
     )
 
 
@@ -142,11 +148,12 @@ def _grade(
     student_id: str,
     rank: int | None,
     value: float | None,
-    failure: str | None,
+    problem: tuple[str | None, Whose | None],
     late: Lateness | None,
     given: float | None,
 ) -> Grade:
     most = rubric.points.quality
+    failure, whose = problem
     if value is None:
         percent = quality = None
         quality_why = f"no quality points: {failure}"
@@ -191,6 +198,7 @@ def _grade(
         semester_percent=semester,
         final_why=final_why,
         failure=failure,
+        whose=whose,
     )
 
 
@@ -215,18 +223,22 @@ def _lateness(rubric: Rubric, result: StudentResult | None, told: dt.datetime | 
     return lateness(rubric, attempt.file_time, TimeSource.FILE)
 
 
-def _failure(result: StudentResult | None, metric: str, label: str) -> str:
-    """Why a student has no number to rank by."""
+def _failure(result: StudentResult | None, metric: str, label: str) -> tuple[str, Whose | None]:
+    """Why a student has no number to rank by, and whose fault that is."""
     if result is None:
-        return "named in submissions.csv or report_points.csv, but nothing of this student lies in submissions/"
+        return "named in submissions.csv or report_points.csv, but nothing of this student lies in submissions/", None
     if result.failure is not None:
-        return result.failure
+        return result.failure, result.whose
     if result.scores is None:
-        return "not scored yet"
-    reasons = result.scores.left_out.get(metric, {})
-    first = next((f": {clip}: {reason}" for clip, reason in reasons.items()), "")
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return f"no {label}{first}{more}"
+        return "not scored yet", Whose.GRADER
+    return f"no {label}: {missing_reason(result.scores, metric)}", Whose.GRADER
+
+
+def missing_reason(scores: Scores, metric: str) -> str:
+    """Why ``scores`` have no number in ``metric``."""
+    reasons = scores.left_out.get(metric, {})
+    first = next((f"{clip}: {reason}" for clip, reason in reasons.items()), "no reason recorded")
+    return first + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
 
 
 def _refuse_best_of_several(rubric: Rubric, scores: CourseScores) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from grader import rubric
+from grader.checks import CheckReport
+from grader.checks.graph import CheckResult, Status
 from grader.findings import Finding, Severity, Whose
 from grader.intake.submission import Attempt, HandIn
 from grader.metrics.scores import ClipScore, Scores
 from grader.rubric import Rubric
-from grader.scoring import CheckReport, CourseScores, StudentResult
+from grader.scoring import CourseScores, StudentResult
 
 CLIPS = [f"{number:03d}.wav" for number in range(1, 31)]
 SETTINGS = {"m_stft": {"engine": "auraloss 0.4.0"}, "log2_f0": {"engine": "builtin", "capacity": "full"}}
@@ -61,6 +63,7 @@ def result(
     found: Scores | None,
     *,
     failure: str | None = None,
+    whose: Whose | None = None,
     findings: tuple[Finding, ...] = (),
     file_time: dt.datetime = ON_TIME,
     attempts: int = 1,
@@ -70,17 +73,15 @@ def result(
         Attempt(Path(f"submissions/{student_id.lower()}{f'-{number}' * bool(number)}.zip"), number, file_time)
         for number in range(attempts)
     )
-    hand_in = HandIn(student_id, uploads)
-    return StudentResult(
-        student_id,
-        hand_in,
-        uploads[-1] if uploads else None,
-        CheckReport(failure is None, (), findings),
-        found,
-        failure,
-    )
+    attempt = uploads[-1] if uploads else None
+    status = Status.FAILED if failure else Status.PASSED
+    checked = (CheckResult("made_for_a_test", "A sentence.", status, findings),)
+    report = CheckReport(student_id, attempt.path, checked, None) if attempt else None
+    return StudentResult(student_id, HandIn(student_id, uploads), attempt, report, found, failure, whose)
 
 
-def course(*results: StudentResult, baselines: Mapping[str, Scores] | None = None) -> CourseScores:
+def course(
+    *results: StudentResult, baselines: Mapping[str, Scores] | None = None, findings: tuple[Finding, ...] = ()
+) -> CourseScores:
     found = {"griffin_lim": GRIFFIN_LIM} if baselines is None else dict(baselines)
-    return CourseScores(students={each.student_id: each for each in results}, baselines=found)
+    return CourseScores({each.student_id: each for each in results}, found, findings)

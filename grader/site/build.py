@@ -1,0 +1,24 @@
+"""``grader leaderboard``: score what is missing, grade everyone, write the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grader import scoring
+from grader.course import Course
+from grader.grades.leaderboard import Leaderboard, leaderboard
+from grader.progress import Progress
+from grader.site.render import publish
+
+
+def build(course: Course, *, processes: int | None, shown: Progress) -> tuple[Leaderboard, Path]:
+    """Make the site of ``course``; returns the leaderboard and the page's path.
+
+    Raises what reading the tables, scoring, grading and writing raise (:class:`grader.errors.GraderError`); the tables
+    are read first, so that a wrong line is told before any work. Finished scores are kept either way.
+    """
+    times, report_points = course.submission_times(), course.report_points()
+    with course.store() as store:
+        scores = scoring.score_course(course, store, processes=processes, shown=shown)
+    board = leaderboard(course.rubric, scores, times, report_points)
+    return board, publish(board, course.site)

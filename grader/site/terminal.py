@@ -1,0 +1,103 @@
+"""The leaderboard on a terminal: the table, who is missing and why, and what else to know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.findings import Whose
+from grader.grades.late import duration
+from grader.grades.leaderboard import Grade, Leaderboard
+from grader.grades.numbers import plain
+from grader.intake.archive import shown
+from grader.metrics.scores import Scores
+from grader.site import view
+
+
+def show(board: Leaderboard, page: Path, console: Console) -> None:
+    """Print ``board``, and that it lies at ``page``."""
+    if board.ranked or board.rungs:
+        console.print(_table(board))
+    for row in board.unranked:
+        innocent = row.grade.whose not in (None, Whose.STUDENT)
+        whose = f" (the {row.grade.whose}'s fault, not the student's)" if innocent else ""
+        _line(console, f"not ranked: {shown(row.grade.student_id)}{whose}: {_safe(row.grade.failure or '')}", "red")
+    for note in notes(board):
+        _line(console, f"note: {_safe(note)}", "yellow")
+    _line(console, f"open {page}")
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """What keeps the leaderboard from being final, one sentence each."""
+    counted = view.counts(board)
+    found = [f"{each.where}: {each.what_text()}; {each.fix_text()}" for each in board.findings]
+    if board.fad_name != "FAD":
+        reason = view.instead_of_vggish(board)
+        found.append(f"{board.fad_name} stands in for FAD" + (f": {reason}" if reason else ""))
+    if counted["file_times"]:
+        found.append(
+            f"{counted['file_times']} of {counted['handed_in']} hand-ins are dated by the file's own time; "
+            "the true times belong into submissions.csv"
+        )
+    if counted["without_report"]:
+        found.append(
+            f"{counted['without_report']} without report points, so without a final grade; "
+            "they belong into report_points.csv"
+        )
+    return found
+
+
+def _table(board: Leaderboard) -> Table:
+    columns = view.columns(board)
+    table = Table(title=Text(board.rubric.title), title_justify="left", title_style="bold")
+    table.add_column("Rank", justify="right")
+    table.add_column("Student")
+    for column in columns:
+        table.add_column(column.label, justify="right")
+    table.add_column("Quality", justify="right")
+    table.add_column("Late", no_wrap=True)
+    table.add_column("Report", justify="right")
+    table.add_column("Final", justify="right", style="bold")
+    for entry in view.in_order(board):
+        if entry.rung:
+            values = _values(entry.rung.scores, columns)
+            table.add_row("", Text(entry.rung.label), *values, "", "", "", "", style="dim italic")
+        elif entry.row:
+            grade = entry.row.grade
+            table.add_row(
+                str(grade.rank),
+                Text(shown(grade.student_id)),
+                *_values(view.scores(entry.row), columns),
+                _or_dash(grade.quality_points),
+                _late(grade),
+                "—" if grade.report_points is None else plain(grade.report_points),
+                _or_dash(grade.final_points),
+            )
+    return table
+
+
+def _values(scores: Scores | None, columns: list[view.Column]) -> list[str]:
+    values = [scores.of(column.metric) if scores else None for column in columns]
+    return ["—" if value is None else f"{value:.3f}" for value in values]
+
+
+def _or_dash(points: float | None) -> str:
+    return "—" if points is None else f"{points:.2f}"
+
+
+def _late(grade: Grade) -> str:
+    late = grade.lateness
+    if late is None:
+        return "—"
+    return f"−{plain(late.percent)} %  {duration(late.delay)}" if late.step else "on time"
+
+
+def _safe(text: str) -> str:
+    return shown(text, most=600)
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,215 @@
+"""What the page shows, computed from the leaderboard: columns and their scales, bars, and the drawing of the points.
+
+No grade is computed here. Positions are percent of the space they are drawn in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from grader.findings import Severity
+from grader.grades.leaderboard import Leaderboard, Row, Rung, missing_reason
+from grader.grades.points import metric_label
+from grader.metrics.scores import ClipScore, Scores
+from grader.site.tables import findings, scores
+
+__all__ = ["findings", "missing_reason", "scores"]  # used by the templates too
+METRICS = ("m_stft", "log2_f0", "fad")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Length of a bar on its column's scale; ``over`` when the value lies beyond it."""
+
+    percent: float
+    over: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric's column. unit: beside the label. limit: where its bars end. mark: the baseline's value, a tick."""
+
+    metric: str
+    label: str
+    unit: str
+    limit: float
+    mark: float | None
+
+    def bar(self, value: float) -> Bar:
+        return Bar(round(min(value / self.limit, 1) * 100, 1), value > self.limit)
+
+    def worse(self, value: float) -> bool:
+        """Whether a value falls behind the baseline."""
+        return self.mark is not None and value > self.mark
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A place in the drawing of points by score, from its left and bottom edge."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the table: a student, or a baseline between them. number: counts the lines."""
+
+    number: int
+    row: Row | None = None
+    rung: Rung | None = None
+
+
+def in_order(board: Leaderboard) -> list[Entry]:
+    """Students and baselines by score; a baseline stands behind a student who reached the same."""
+    lines: list[tuple[float, int, Row | Rung]] = [(row.grade.score or 0.0, 0, row) for row in board.ranked]
+    lines += [(float("inf") if rung.score is None else rung.score, 1, rung) for rung in board.rungs]
+    lines.sort(key=lambda line: line[:2])
+    return [
+        Entry(number, rung=line) if isinstance(line, Rung) else Entry(number, row=line)
+        for number, (_, _, line) in enumerate(lines, 1)
+    ]
+
+
+def columns(board: Leaderboard) -> list[Column]:
+    """The three metrics, the ranking one first."""
+    ranking = board.rubric.metrics.rank_by
+    return [_column(board, metric) for metric in (ranking, *(each for each in METRICS if each != ranking))]
+
+
+def _column(board: Leaderboard, metric: str) -> Column:
+    marks = [value for rung in board.rungs if (value := rung.scores.of(metric)) is not None]
+    values = [value for found in _all_scores(board) if (value := found.of(metric)) is not None]
+    unit = "semitones" if metric == "log2_f0" else ""
+    return Column(metric, metric_label(metric, board.fad_name), unit, _limit(values), marks[0] if marks else None)
+
+
+def _all_scores(board: Leaderboard) -> list[Scores]:
+    return [found for row in board.rows if (found := scores(row))] + [rung.scores for rung in board.rungs]
+
+
+def _limit(values: list[float]) -> float:
+    """The end of a scale: the largest value, unless one far off would squeeze all others."""
+    if not values or max(values) == 0:
+        return 1.0
+    return min(max(values), 3 * median(values)) or max(values)
+
+
+def clip_columns(board: Leaderboard) -> list[Column]:
+    """The two metrics that have a number per clip, scaled over the clips of everyone."""
+    clips = [clip for found in _all_scores(board) for clip in found.clips]
+    by_metric = {
+        "m_stft": [clip.m_stft for clip in clips if clip.m_stft is not None],
+        "log2_f0": [clip.log2_f0 for clip in clips if clip.log2_f0 is not None],
+    }
+    shown = [column for column in columns(board) if column.metric in by_metric]
+    return [Column(each.metric, each.label, each.unit, _limit(by_metric[each.metric]), None) for each in shown]
+
+
+def worst_first(found: Scores, metric: str) -> list[ClipScore]:
+    """Clips by ``metric``, the worst first, those without a number before all."""
+
+    def value(clip: ClipScore) -> float:
+        number = clip.log2_f0 if metric == "log2_f0" else clip.m_stft
+        return float("inf") if number is None else number
+
+    return sorted(found.clips, key=lambda clip: (-value(clip), clip.name))
+
+
+def counts(board: Leaderboard) -> dict[str, int]:
+    rows = board.rows
+    return {
+        "handed_in": sum(row.grade.lateness is not None for row in rows),
+        "ranked": len(board.ranked),
+        "unranked": len(board.unranked),
+        "late": sum(bool(row.grade.lateness and row.grade.lateness.step) for row in rows),
+        "file_times": sum(bool(row.grade.lateness and row.grade.lateness.source == "file time") for row in rows),
+        "without_report": sum(row.grade.report_points is None for row in rows),
+    }
+
+
+def severities(row: Row) -> list[tuple[str, int]]:
+    """How many errors, warnings and notes a hand-in has, those that it has."""
+    found = Counter(each.severity for each in findings(row))
+    return [(str(severity), found[severity]) for severity in Severity if found[severity]]
+
+
+def drawing(board: Leaderboard) -> tuple[list[Dot], list[Dot]]:
+    """The anchors and the students of the points curve, from score 0 to a little behind the last anchor."""
+    anchors = board.curve.anchors
+    width = _drawing_width(board)
+
+    def dot(score: float, percent: float, label: str) -> Dot:
+        return Dot(round(min(score / width, 1) * 100, 2), round(percent, 2), label)
+
+    students = [
+        dot(row.grade.score, row.grade.quality_percent, row.grade.student_id)
+        for row in board.ranked
+        if row.grade.score is not None and row.grade.quality_percent is not None
+    ]
+    return [dot(anchor.score, anchor.percent, anchor.name) for anchor in anchors], students
+
+
+def beyond_drawing(board: Leaderboard) -> bool:
+    """Whether a student's score lies to the right of the drawing."""
+    return any((row.grade.score or 0) > _drawing_width(board) for row in board.ranked)
+
+
+def _drawing_width(board: Leaderboard) -> float:
+    return max(board.curve.anchors[-1].score * 1.12, 1e-9)
+
+
+def settings(board: Leaderboard) -> list[tuple[str, str]]:
+    """What the numbers depend on, as dotted names and values, from the records themselves."""
+    found = next((each.settings for each in _all_scores(board)), {})
+    return list(_flat("", found))
+
+
+def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in sorted(value.items()):
+            yield from _flat(f"{name}.{key}" if name else str(key), inner)
+    else:
+        yield name, "none" if value is None else str(value)
+
+
+def instead_of_vggish(board: Leaderboard) -> str | None:
+    """Why another distance stands in for FAD, where one does and the reason is known."""
+    settings_of_fad = (found.settings.get("fad") for found in _all_scores(board))
+    reasons = (known.get("instead_of_vggish") for known in settings_of_fad if isinstance(known, Mapping))
+    return next((str(reason) for reason in reasons if reason), None)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Clips without a number for the same reason, and whose."""
+
+    metric: str
+    reason: str
+    clips: str
+    whose: str
+
+
+def left_out(board: Leaderboard) -> list[LeftOut]:
+    """The clips without a number, one line for each metric and reason and those who share it."""
+    found = [(rung.label, rung.scores) for rung in board.rungs]
+    found += [(row.grade.student_id, each) for row in board.rows if (each := scores(row))]
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for name, each in found:
+        for metric, clips in each.left_out.items():
+            for clip, reason in clips.items():
+                names.setdefault((metric_label(metric, board.fad_name), reason, clip), []).append(name)
+    clips_of: dict[tuple[str, str, str], list[str]] = {}
+    for (metric, reason, clip), whose in sorted(names.items()):
+        everyone = "everyone" if len(whose) == len(found) else ", ".join(whose)
+        clips_of.setdefault((metric, reason, everyone), []).append(clip)
+    return [LeftOut(metric, reason, _few(clips), whose) for (metric, reason, whose), clips in clips_of.items()]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{names[0]} … {names[-1]} ({len(names)} clips)"
