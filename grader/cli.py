@@ -88,3 +88,23 @@ def demo(folder: Path) -> None:
         made = make(folder, shown)
     click.echo(f"{folder}: a pretend course of eight students" + ("" if made else ", as it was"))
     click.echo(f"what is in it: {folder / 'README.txt'}; next: grader leaderboard --course {folder}")
+
+
+@main.command()
+@course_option
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+def leaderboard(course_dir: Path, jobs: int | None) -> None:
+    """Score what is missing, grade everyone, and write the leaderboard to site/.
+
+    What has not changed is not computed again. site/index.html is one file that needs no network; beside it lie
+    leaderboard.csv, leaderboard.json and clips.csv with the same numbers.
+    """
+    from rich.console import Console
+
+    from grader import course, progress
+    from grader.site.build import build
+    from grader.site.terminal import show
+
+    with progress.on(Console(stderr=True)) as shown:
+        board, page = build(course.find(course_dir), processes=jobs, shown=shown)
+    show(board, page, Console(highlight=False))
