@@ -189,12 +189,13 @@ class Measuring:
                 if lacking:
                     distances[owner] = f"the reference of {', '.join(lacking)} has no embedding"
                     continue
-                function = partial(
-                    _distance,
-                    predictions=[self._embedding(take.clip) for take in takes[owner]],
-                    references=[references[take.name] for take in takes[owner]],
-                )
-                jobs.append(Job(owner, function))
+                try:
+                    predictions = [self._embedding(take.clip) for take in takes[owner]]
+                except KeyError:
+                    distances[owner] = "an embedding was damaged in the store; run the same command again"
+                    continue
+                paired = [references[take.name] for take in takes[owner]]
+                jobs.append(Job(owner, partial(_distance, predictions=predictions, references=paired)))
             for job, result in run(self._workers, "Fréchet distances", jobs, self._shown):
                 if isinstance(result, FrechetScore):
                     self._store.put("distance", keys[job.what], dataclasses.asdict(result))
