@@ -34,12 +34,13 @@ class _Group(click.Group):
             sys.exit(2)
 
 
+_COURSE_HELP = "The course folder (default: this one, or the nearest above that has a rubric.yaml)."
 course_option = click.option(
     "--course",
     "course_dir",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=Path(),
-    help="The course folder (default: this one, or the nearest above that has a rubric.yaml).",
+    help=_COURSE_HELP,
 )
 
 
@@ -88,6 +89,32 @@ def demo(folder: Path) -> None:
         made = make(folder, shown)
     click.echo(f"{folder}: a pretend course of eight students" + ("" if made else ", as it was"))
     click.echo(f"what is in it: {folder / 'README.txt'}; next: grader leaderboard --course {folder}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--course", "course_dir", type=click.Path(path_type=Path, exists=True), help=_COURSE_HELP)
+@click.option("--rubric", "rubric_path", type=click.Path(path_type=Path), help="A rubric.yaml to check against.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | None, as_json: bool) -> None:
+    """Check hand-ins: zip files, unpacked folders, or folders full of either.
+
+    Needs no course folder and no network. Inside a course folder, lengths and contents are compared with its test mels.
+    Exit status 0: all can be graded as they are; 1: at least one cannot; 2: wrong use or broken surroundings.
+    """
+    from rich.console import Console
+
+    from grader.checks import command, render
+
+    reports, others = command.check_paths(paths, course_dir, rubric_path)
+    if as_json:
+        click.echo(render.as_json(reports))
+    else:
+        console = Console(highlight=False)
+        for report in reports:
+            render.show(report, console)
+        render.show_summary(reports, others, console)
+    sys.exit(0 if all(report.ok for report in reports) else 1)
 
 
 @main.command()

@@ -9,11 +9,21 @@ from pathlib import PurePosixPath
 
 from grader.checks.graph import Subject
 from grader.findings import Finding, Severity
-from grader.intake.archive import Entry, shown, unpack
+from grader.intake.interim_archive import Entry, shown, unpack
 
 
 def archive_opens(subject: Subject) -> Iterator[Finding]:
     """The zip opens, is whole, and holds nothing that could do harm."""
+    if not subject.source.exists():
+        yield Finding(
+            "archive-missing",
+            Severity.ERROR,
+            subject.source.name,
+            "there is no such zip: no predictions were handed in",
+            "put the clips into a folder {folder} and hand it in as {folder}.zip",
+            facts={"folder": subject.student_id.lower()},
+        )
+        return
     unpacked = unpack(subject.source, subject.unpack_to, subject.rubric.archive)
     subject.entries = unpacked.entries
     yield from unpacked.findings

@@ -9,7 +9,7 @@ from pathlib import Path
 from grader.checks import pdf
 from grader.checks.graph import SkipError, Subject
 from grader.findings import Finding, Severity
-from grader.intake.archive import shown
+from grader.intake.interim_archive import shown
 
 _LINK = re.compile(r"https?://|www\.|github\.com|drive\.google|onedrive|dropbox", re.IGNORECASE)
 _RATIO_TOLERANCE = 0.02

@@ -16,7 +16,7 @@ import numpy as np
 
 from grader.audio import Audio
 from grader.findings import Finding, Severity, Whose
-from grader.intake.archive import Entry
+from grader.intake.interim_archive import Entry
 from grader.intake.submission import HandIn
 from grader.rubric import Rubric
 
@@ -78,7 +78,7 @@ class Subject:
 
     def at(self, entry: Entry) -> str:
         """Where a finding about an entry is, as the reader knows it."""
-        from grader.intake.archive import shown
+        from grader.intake.interim_archive import shown
 
         return f"{self.source.name} › {shown(entry.name)}"
 
@@ -111,9 +111,7 @@ def run(checks: Sequence[Check], subject: Subject) -> tuple[CheckResult, ...]:
         unmet = [need.__name__ for need in check.needs if results[need.__name__].status is not Status.PASSED]
         if unmet:
             asked = results[unmet[0]].sentence
-            results[check.name] = CheckResult(
-                check.name, check.sentence, Status.SKIPPED, reason=f"waits for: {asked}"
-            )
+            results[check.name] = CheckResult(check.name, check.sentence, Status.SKIPPED, reason=f"waits for: {asked}")
         else:
             results[check.name] = _result(check, subject)
     return tuple(results.values())

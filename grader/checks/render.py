@@ -26,7 +26,11 @@ _MARKS = {
     Status.SKIPPED: ("–", "dim"),
     Status.BROKE: ("!", "bold magenta"),
 }
-_WORDS = {Severity.ERROR: ("error", "bold red"), Severity.WARNING: ("warning", "yellow"), Severity.NOTE: ("note", "cyan")}
+_WORDS = {
+    Severity.ERROR: ("error", "bold red"),
+    Severity.WARNING: ("warning", "yellow"),
+    Severity.NOTE: ("note", "cyan"),
+}
 _MOST_ALIKE = 3
 
 
@@ -44,6 +48,15 @@ def show(report: CheckReport, console: Console) -> None:
         _show_result(result, console)
     console.print(_verdict(report))
     console.print()
+
+
+def show_summary(reports: Sequence[CheckReport], strays: Sequence[Finding], console: Console) -> None:
+    """After several reports: how many are fine, and files that belong to nobody."""
+    for finding in strays:
+        _show_finding(finding, console)
+    if len(reports) > 1:
+        fine = sum(report.ok for report in reports)
+        console.print(f"{fine} of {len(reports)} hand-ins can be graded as they are.")
 
 
 def _show_result(result: CheckResult, console: Console) -> None:
@@ -84,7 +97,9 @@ def _verdict(report: CheckReport) -> Text:
         warned = f", {count[Severity.WARNING]} to look at" if count[Severity.WARNING] else ""
         return Text(f"  Can be graded as it is{warned}.", style="green")
     if report.submission is not None:
-        return Text(f"  The clips can be scored; {_counted(count[Severity.ERROR])} beside them to mend.", style="yellow")
+        return Text(
+            f"  The clips can be scored; {_counted(count[Severity.ERROR])} beside them to mend.", style="yellow"
+        )
     return Text(f"  Cannot be graded as it is: {_counted(count[Severity.ERROR])} to mend.", style="bold red")
 
 

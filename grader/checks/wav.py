@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from grader.checks.graph import SkipError, Subject
 from grader.findings import Finding, Severity
-from grader.intake.archive import Entry
+from grader.intake.interim_archive import Entry
 
 _OTHER_FORMATS = (
     (b"ID3", "MP3"),
@@ -183,7 +183,11 @@ def _unreadable(subject: Subject, entry: Entry, rate: int) -> Finding | None:
         if header.codec not in (_PCM, _FLOAT):
             codec = _CODECS.get(header.codec, f"codec {header.codec:#06x}")
             raise _NoWavError("wav-other-format", "holds {found} instead of plain samples", found=codec)
-        if header.channels == 0 or header.rate_hz == 0 or header.block_bytes != header.channels * ((header.bits + 7) // 8):
+        if (
+            header.channels == 0
+            or header.rate_hz == 0
+            or header.block_bytes != header.channels * ((header.bits + 7) // 8)
+        ):
             raise _NoWavError(
                 "wav-damaged",
                 "has a header that cannot be: {channels} channels, {rate} Hz, {bits} bits",

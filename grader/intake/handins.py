@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.findings import Finding, Severity, Whose
-from grader.intake.archive import shown
+from grader.intake.interim_archive import shown
 from grader.intake.submission import Attempt, HandIn
 from grader.rubric import Rubric
 
@@ -73,7 +73,9 @@ def of_file(path: Path, rubric: Rubric) -> HandIn:
 
 def _match(path: Path, rubric: Rubric) -> re.Match[str] | None:
     """The ID at the beginning of a file's name, its resubmission number and its role."""
-    pattern = rf"(?P<id>{rubric.student_id})(?:[_-](?P<role>report|readme|requirements|code))?(?:-(?P<number>\d{{1,3}}))?"
+    pattern = (
+        rf"(?P<id>{rubric.student_id})(?:[_-](?P<role>report|readme|requirements|code))?(?:-(?P<number>\d{{1,3}}))?"
+    )
     stem = path.name if path.is_dir() else path.name[: -len(path.suffix)] if path.suffix else path.name
     stem = stem.removesuffix(".tar")
     return re.fullmatch(pattern, stem, re.IGNORECASE)
