@@ -12,7 +12,7 @@ from grader.findings import Whose
 from grader.grades.late import duration
 from grader.grades.leaderboard import Grade, Leaderboard
 from grader.grades.numbers import plain
-from grader.intake.archive import shown
+from grader.intake.interim_archive import shown
 from grader.metrics.scores import Scores
 from grader.site import view
 

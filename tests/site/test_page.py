@@ -1,0 +1,217 @@
+"""The page: its numbers are the JSON's, nothing is loaded, and text from a hand-in does nothing but show."""
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.errors import EnvironmentProblem
+from grader.grades.leaderboard import Leaderboard, leaderboard
+from grader.site import render, tables
+from tests.grades.making import course, result, scores, the_rubric
+from tests.site.conftest import a_class
+from tests.site.reading import Page, attributes_of, students
+
+HOSTILE = [
+    '"><script>alert(1)</script>',
+    "'><img src=x onerror=alert(1)>",
+    "</style></script><!--",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202egpj.exe\u202c",
+    "&lt;b&gt;",
+    "x" * 300,
+    "a\nb\tc",
+    "javascript:alert(1)",
+]
+
+
+def test_numbers_are_those_of_the_json(board: Leaderboard) -> None:
+    record = json.loads(tables.leaderboard_json(board))
+    shown = students(Page(render.index_html(board)))
+    ranked = [student for student in record["students"] if student["rank"] is not None]
+    assert len(shown) == len(ranked) == 6
+    for cells, student in zip(shown, ranked, strict=True):
+        numbers = [None if cell is None else float(cell) for cell in cells]
+        assert numbers == [
+            student["rank"],
+            None,
+            student["m_stft"],
+            student["log2_f0"],
+            student["fad"],
+            student["quality_points"],
+            student["delay_s"],
+            student["report_points"],
+            student["final_points"],
+            len(student["findings"]),
+        ]
+
+
+def test_every_sentence_of_a_grade_is_shown(board: Leaderboard) -> None:
+    text = Page(render.index_html(board)).all_text()
+    for row in board.ranked:
+        for sentence in (row.grade.quality_why, row.grade.late_why, row.grade.report_why, row.grade.final_why):
+            assert sentence in text
+
+
+def test_a_missing_number_is_a_dash_with_its_reason(board: Leaderboard) -> None:
+    text = re.sub(r"\s+", " ", Page(render.index_html(board)).all_text())
+    assert "— 001.wav: too few patches" in text
+    assert "— no points yet" in text
+    assert "— quality so far" in text
+
+
+def test_failures_stand_after_the_table_with_reason_and_fix(board: Leaderboard) -> None:
+    text = Page(render.index_html(board)).all_text()
+    table, _, after = text.partition("Not ranked\n")
+    assert "R12922007" not in table
+    for expected in ("R12922007", "003.wav: The clip is silent.", "Write what your vocoder makes.", "R12922099"):
+        assert expected in after
+    assert "the grader’s fault, not the student’s" in after
+
+
+def test_the_baseline_is_a_rung_between_better_and_worse(board: Leaderboard) -> None:
+    classes = [each.get("class") for each in attributes_of(Page(render.index_html(board)), "tbody")]
+    lines = [each for each in classes if each in ("student", "rung")]
+    assert lines == ["student"] * 5 + ["rung"] + ["student"]
+
+
+def test_what_stands_in_for_fad_is_named_so() -> None:
+    text = Page(render.index_html(a_class(fad_name="FD-logmel"))).all_text()
+    assert "FD-logmel stands in for FAD." in text
+    heads = re.findall(r"\nFAD\n", text)
+    assert heads == []
+
+
+def test_clips_are_listed_worst_first(board: Leaderboard) -> None:
+    page = render.index_html(board)
+    first = re.search(r"<caption>Clips, worst first</caption>.*?</table>", page, re.DOTALL)
+    assert first is not None
+    scored = board.ranked[0].result
+    assert scored is not None
+    assert scored.scores is not None
+    worst = sorted(scored.scores.clips, key=lambda clip: -(clip.m_stft or 0))
+    assert re.findall(r'<th scope="row">(.*?)</th>', first.group()) == [clip.name for clip in worst]
+
+
+def test_nothing_is_loaded_from_anywhere(board: Leaderboard) -> None:
+    text = render.index_html(board)
+    page = Page(text)
+    assert not [attributes for _, attributes in page.tags if "src" in attributes or "srcset" in attributes]
+    assert not attributes_of(page, "link")
+    links = {str(each["href"]) for each in attributes_of(page, "a")}
+    assert {link for link in links if not link.startswith("#")} == {"leaderboard.csv", "leaderboard.json", "clips.csv"}
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", text)
+
+
+def test_only_the_pages_own_script_and_style_may_run(board: Leaderboard) -> None:
+    text = render.index_html(board)
+    policy = next(each["content"] for each in attributes_of(Page(text), "meta") if "http-equiv" in each)
+    assert "default-src 'none'" in policy
+    for inline in re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+
+
+def test_every_id_pointed_at_exists_once(board: Leaderboard) -> None:
+    page = Page(render.index_html(board))
+    ids = [str(attributes["id"]) for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    pointed = {str(each["href"])[1:] for each in attributes_of(page, "a") if str(each["href"]).startswith("#")}
+    for name in ("aria-controls", "aria-labelledby"):
+        pointed |= {str(attributes[name]) for _, attributes in page.tags if name in attributes}
+    assert pointed <= set(ids)
+
+
+BENIGN = Page(render.index_html(a_class())).skeleton()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_does_nothing_but_show(text: str) -> None:
+    page = Page(render.index_html(a_class(name=text, said=text)))
+    assert page.skeleton() == BENIGN
+    assert page.all_text().count(text) >= 4
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=40))
+@settings(max_examples=20, deadline=None)
+def test_any_text_leaves_the_page_as_it_is(text: str) -> None:
+    page = Page(render.index_html(a_class(name=f"R{text}", said=text)))
+    assert page.skeleton() == BENIGN
+
+
+def test_broken_characters_of_file_names_are_shown_escaped(tmp_path: Path) -> None:
+    page = render.publish(a_class(name="R\udcff", said="\udcff\x00"), tmp_path)
+    assert "R\\udcff" in page.read_text(encoding="utf-8")
+    ids = [each["student_id"] for each in json.loads((tmp_path / "leaderboard.json").read_text())["students"]]
+    assert "R\udcff" in ids
+
+
+def test_the_same_leaderboard_gives_the_same_bytes_and_touches_nothing(board: Leaderboard, tmp_path: Path) -> None:
+    render.publish(board, tmp_path)
+    first = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+    render.publish(a_class(), tmp_path)
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == first
+    assert set(first) == {"index.html", "leaderboard.json", "leaderboard.csv", "clips.csv"}
+
+
+def test_a_site_that_cannot_be_written_is_the_surroundings_fault(board: Leaderboard, tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("a file is in the way")
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        render.publish(board, tmp_path / "site")
+
+
+def test_an_empty_course_has_a_page() -> None:
+    text = Page(render.index_html(leaderboard(the_rubric(), course(), {}, {}))).all_text()
+    assert "Griffin-Lim" in text
+
+
+def test_a_value_far_off_does_not_squeeze_the_others() -> None:
+    board = leaderboard(
+        the_rubric(), course(*(result(f"R{n}", scores(v, 0.1, 1)) for n, v in enumerate((1.2, 1.3, 1.5, 200)))), {}, {}
+    )
+    bars = [
+        (str(each["class"]), float(str(each["style"]).partition("--v:")[2].partition("%")[0]))
+        for each in attributes_of(Page(render.index_html(board)), "span")
+        if str(each.get("class")).startswith("bar")
+    ]
+    first_of_row = bars[::3]
+    assert first_of_row[-1] == ("bar over", 100.0)
+    assert min(length for _, length in first_of_row) > 20
+
+
+def test_rendering_needs_no_torch() -> None:
+    code = (
+        "import sys, grader.site.build, grader.site.terminal; print({'torch', 'librosa', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_and_marks_have_enough_contrast(scheme: int) -> None:
+    style = (Path(render.__file__).parent / "assets/page.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    colours = {name: both[scheme] for name, *both in pairs}
+    for ground in ("bg", "surface", "sunk"):
+        for text in ("ink", "muted", "accent", "error", "warning"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        for mark in ("bar", "behind", "strong-line", "focus"):
+            assert contrast(colours[mark], colours[ground]) >= 3, (mark, ground)
