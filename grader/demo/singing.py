@@ -121,7 +121,8 @@ def _phrase(singer: Singer, frames: int, rng: np.random.Generator) -> list[_Note
         notes.append(_Note(at, vowel_start, end, scale[degree], consonant, (first, second), loudness))
         step = int(rng.choice([-2, -1, -1, 0, 1, 1, 2, 3]))
         degree = int(np.clip(degree + step, 0, len(scale) - 1))
-        at = end + (round(0.25 * _FRAMES_PER_S) if len(notes) == rest_after else 0)
+        rests = len(notes) == rest_after and last - end > 0.7 * _FRAMES_PER_S
+        at = end + (round(0.25 * _FRAMES_PER_S) if rests else 0)
     return notes
 
 
