@@ -17,7 +17,7 @@ _GRADING_PACKAGES = {"auraloss", "librosa", "platformdirs", "scipy", "soxr", "to
 
 
 class _Group(click.Group):
-    """Turns the project's errors into one line, a help line and exit status 2."""
+    """Turns the project's errors into one line, a help line and exit status 2, and Ctrl-C into one line and 130."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -26,6 +26,9 @@ class _Group(click.Group):
             click.echo(f"grader: {error}", err=True)
             click.echo(f"  help: {error.help}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("grader: stopped; what was finished is kept, and the same command goes on from there", err=True)
+            sys.exit(130)
         except ModuleNotFoundError as error:
             if error.name not in _GRADING_PACKAGES:
                 raise
@@ -115,6 +118,32 @@ def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | 
             render.show(report, console)
         render.show_summary(reports, others, console)
     sys.exit(0 if all(report.ok for report in reports) else 1)
+
+
+@main.command()
+@click.argument("ids", nargs=-1)
+@course_option
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@click.option("--json", "as_json", is_flag=True, help="Print all numbers, per clip too, as JSON.")
+def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: bool) -> None:
+    """Score the latest hand-ins of the students IDS (of all, where none is named), and the baselines.
+
+    What has not changed is not computed again. Exit status 0 also where a student's hand-in has no scores: the reason
+    is printed.
+    """
+    import json
+
+    from rich.console import Console
+
+    from grader import course, progress, score_report, scoring
+
+    found = course.find(course_dir)
+    with progress.on(Console(stderr=True)) as shown, found.store() as store:
+        result = scoring.score_course(found, store, only=ids, processes=jobs, shown=shown)
+    if as_json:
+        click.echo(json.dumps(score_report.as_json(result), ensure_ascii=False, indent=2))
+    else:
+        score_report.show(result, found.rubric.metrics.rank_by, Console(highlight=False))
 
 
 @main.command()
