@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,6 @@ from grader.findings import Whose
 from grader.grades.late import duration
 from grader.grades.leaderboard import Grade, Leaderboard
 from grader.grades.numbers import plain
-from grader.intake.interim_archive import shown
 from grader.metrics.scores import Scores
 from grader.site import view
 
@@ -24,9 +24,9 @@ def show(board: Leaderboard, page: Path, console: Console) -> None:
     for row in board.unranked:
         innocent = row.grade.whose not in (None, Whose.STUDENT)
         whose = f" (the {row.grade.whose}'s fault, not the student's)" if innocent else ""
-        _line(console, f"not ranked: {shown(row.grade.student_id)}{whose}: {_safe(row.grade.failure or '')}", "red")
+        _line(console, f"not ranked: {printable(row.grade.student_id)}{whose}: {printable(row.grade.failure or '')}", "red")
     for note in notes(board):
-        _line(console, f"note: {_safe(note)}", "yellow")
+        _line(console, f"note: {printable(note)}", "yellow")
     _line(console, f"open {page}")
 
 
@@ -69,7 +69,7 @@ def _table(board: Leaderboard) -> Table:
             grade = entry.row.grade
             table.add_row(
                 str(grade.rank),
-                Text(shown(grade.student_id)),
+                Text(printable(grade.student_id)),
                 *_values(view.scores(entry.row), columns),
                 _or_dash(grade.quality_points),
                 _late(grade),
@@ -95,8 +95,10 @@ def _late(grade: Grade) -> str:
     return f"−{plain(late.percent)} %  {duration(late.delay)}" if late.step else "on time"
 
 
-def _safe(text: str) -> str:
-    return shown(text, most=600)
+def printable(text: str) -> str:
+    """``text`` with control, direction and broken characters escaped, so that a terminal only shows it."""
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c for c in text)
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
