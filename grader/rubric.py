@@ -163,6 +163,7 @@ class Limits(_Section):
     tmp_mb: Positive
     shm_mb: Positive
     log_kb: Positive
+    log_mb: Positive
 
 
 class Same(_Section):
