@@ -59,11 +59,11 @@ def audio_from_magnitude(
     phase = np.exp(2j * np.pi * np.random.default_rng(seed).random(target.shape)).astype(np.complex64)
     previous = None
     for _ in range(iterations):
-        consistent = _stft(_istft(target * phase, config), config)
+        consistent = stft(istft(target * phase, config), config)
         ahead = consistent if previous is None else consistent + np.float32(momentum) * (consistent - previous)
         phase = ahead / np.maximum(np.abs(ahead), _TINY)
         previous = consistent
-    return _istft(target * phase, config)
+    return istft(target * phase, config)
 
 
 def power_from_mel(mel: Mel, config: MelConfig = COURSE) -> np.ndarray:
@@ -92,15 +92,15 @@ def _window(config: MelConfig) -> np.ndarray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.win_length) / config.win_length)).astype(np.float32)
 
 
-def _stft(audio: Audio, config: MelConfig) -> np.ndarray:
+def stft(audio: Audio, config: MelConfig) -> np.ndarray:
     """Complex spectra of shape (frames, n_fft/2 + 1) in the course's framing."""
     frames = sliding_window_view(np.pad(audio, config.pad_samples), config.win_length)[:: config.hop_length]
     spectra: np.ndarray = scipy.fft.rfft(frames * _window(config), n=config.n_fft)
     return spectra
 
 
-def _istft(spectra: np.ndarray, config: MelConfig) -> Audio:
-    """The audio whose :func:`_stft` is nearest to ``spectra`` in the least-squares sense, shape (hop · frames,)."""
+def istft(spectra: np.ndarray, config: MelConfig) -> Audio:
+    """The audio whose :func:`stft` is nearest to ``spectra`` in the least-squares sense, shape (hop · frames,)."""
     window, samples = _window(config), config.hop_length * len(spectra)
     frames = scipy.fft.irfft(spectra, n=config.n_fft)[:, : config.win_length] * window
     weight = _overlap_add(np.broadcast_to(window**2, frames.shape), config.hop_length)
