@@ -57,15 +57,19 @@ def _workbench(evaluator: Evaluator) -> Callable[[Callable[[Evaluator], Any]], A
 
 def run(workers: Pool, what: str, jobs: Sequence[Job], shown: Progress) -> Iterator[tuple[Job, Any]]:
     """Run jobs as one stage of the progress, failures noted."""
-    if not jobs:
-        return
-    shown.start(what, sum(job.cost for job in jobs), len(jobs))
+    if jobs:
+        shown.start(what, sum(job.cost for job in jobs), len(jobs))
+        yield from _run_on(workers, jobs, shown)
+        shown.finish()
+
+
+def _run_on(workers: Pool, jobs: Sequence[Job], shown: Progress) -> Iterator[tuple[Job, Any]]:
+    """Run jobs as a part of the stage that is shown."""
     for job, result in workers.run(jobs):
         if isinstance(result, Failure):
             shown.note(f"{job.what}: {result.reason}")
         shown.advance(job.cost)
         yield job, result
-    shown.finish()
 
 
 class Measuring:
@@ -182,6 +186,8 @@ class Measuring:
         distances |= {owner: FrechetScore(**known[key]) for owner, key in keys.items() if key in known}
         missing = [owner for owner in keys if owner not in distances]
         references = self._embed_references({take.name for owner in missing for take in takes[owner]})
+        if missing:
+            self._shown.start("Fréchet distances", len(missing), len(missing))
         for start in range(0, len(missing), _AT_A_TIME):
             jobs = []
             for owner in missing[start : start + _AT_A_TIME]:
@@ -196,10 +202,11 @@ class Measuring:
                     continue
                 paired = [references[take.name] for take in takes[owner]]
                 jobs.append(Job(owner, partial(_distance, predictions=predictions, references=paired)))
-            for job, result in run(self._workers, "Fréchet distances", jobs, self._shown):
+            for job, result in _run_on(self._workers, jobs, self._shown):
                 if isinstance(result, FrechetScore):
                     self._store.put("distance", keys[job.what], dataclasses.asdict(result))
                 distances[job.what] = result.reason if isinstance(result, Failure) else result
+        self._shown.finish()
         return distances
 
     def _reference_clip(self, name: str) -> _Clip:
