@@ -12,6 +12,7 @@ ends it when the grader dies.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import os
 import select
@@ -36,7 +37,8 @@ Level = Literal["bubblewrap", "landlock", "none"]
 _START_TIMEOUT_S = 60
 _POLL_S = 0.05
 _LEAST_MEMORY_SHARE = 0.03
-_FIRST_USER = 0x7A000000  # far above every real user and above what container tools hand out
+_FIRST_USER = 0x7A000000  # far above every real user and what container tools hand out; room for 2^26 below 2^31
+_runs = itertools.count()
 _INSIDE = Path(__file__).parent / "inside"
 NO_SANDBOX_HELP = (
     "install bubblewrap (Debian, Ubuntu: apt install bubblewrap) or use a kernel with Landlock; "
@@ -54,6 +56,11 @@ class Sandbox:
     def place(self, outside: Path, inside: str) -> str:
         """Where a command finds what is bound: at its place inside, or where it is."""
         return inside if self.level == "bubblewrap" else str(outside)
+
+    def places(self, job: Job) -> dict[str, str]:
+        """Where a command finds each thing, by the name of its place inside: ``{"mels": "/mels", "out": "/out"}``."""
+        inside = {**job.read, job.out: "/out"}
+        return {Path(place).name: self.place(outside, place) for outside, place in inside.items()}
 
     def run(self, job: Job, meter: Meter | None = None) -> Outcome:
         """Run one command to its end. ``Outcome.error`` says what could not be set up."""
@@ -86,7 +93,8 @@ def working() -> tuple[Sandbox, ...]:
     """Every sandbox that works here, the strongest first; each is tried with a command that does nothing."""
     candidates = [Sandbox("landlock")] if landlock.abi() else []
     if bubblewrap.program():
-        ours = [False, True] if os.geteuid() == 0 else [True]
+        # As root, a user namespace leaves us root to the kernel, able to write /proc/sys: only with Landlock.
+        ours = [False] + [True] * bool(landlock.abi()) if os.geteuid() == 0 else [True]
         candidates = [Sandbox("bubblewrap", own_user) for own_user in ours] + candidates
     return tuple(candidate for candidate in candidates if not _trial(candidate))
 
@@ -127,12 +135,12 @@ class _Started:
         self.log = _Tail(int(job.limits.log_kb * 1000))
         self.begun = time.monotonic()
         self.memory_bytes = self.processes = self.output_bytes = 0
-        self.cpu_s = 0.0
+        self.cpu_s = self.look_again = self.measure_again = 0.0
 
     def __enter__(self) -> _Started:
         job, sandbox = self.job, self.sandbox
         become = sandbox.level == "bubblewrap" and not sandbox.own_user
-        user = _FIRST_USER + os.getpid() if become else None
+        user = _another_user() if become else None
         job.out.chmod(0o700)
         if user is not None:
             os.chown(job.out, user, user)
@@ -144,7 +152,7 @@ class _Started:
             command = [sys.executable, "-I", "-S", str(_INSIDE / "launch.py"), str(settings)]
             fds = [ready, go, settings]
             if sandbox.level == "bubblewrap":
-                inside_command = [_base_python(), "-I", "-S", f"{bubblewrap.INSIDE}/launch.py", command[-1]]
+                inside_command = [base_python(), "-I", "-S", f"{bubblewrap.INSIDE}/launch.py", command[-1]]
                 passwd = _data(theirs, f"student:x:{user or 1000}:{user or 1000}::/tmp/home:/bin/sh\n".encode())
                 words = bubblewrap.words(job, own_user=sandbox.own_user, passwd_fd=passwd)
                 arguments = _data(theirs, ("\0".join(words) + "\0").encode())
@@ -230,6 +238,8 @@ class _Started:
                 readable, _, _ = select.select([pidfd, self.log_fd], [], [], _POLL_S)
                 if self.log_fd in readable and not self.log.read(self.log_fd):
                     time.sleep(_POLL_S / 10)  # printed to the end, still running
+                if pidfd not in readable and time.monotonic() < self.look_again:
+                    continue
                 self._look()
                 if pidfd in readable:
                     self.process.wait()
@@ -246,21 +256,24 @@ class _Started:
                     return "processes"
                 if self.log.seen > limits.log_mb * MB:
                     return "log"
-                if self._output_is_too_much():
+                if time.monotonic() >= self.measure_again and self._output_is_too_much():
                     return "output"
 
     def _look(self) -> None:
         sample = self.meter.sample(self.process.pid)
         self.cpu_s = max(self.cpu_s, sample.cpu_s)
+        self.look_again = time.monotonic() + _POLL_S
         self.memory_bytes = max(self.memory_bytes, sample.memory_bytes)
         self.processes = max(self.processes, sample.processes)
 
     def _output_is_too_much(self) -> bool:
-        limits = self.job.limits
+        limits, begun = self.job.limits, time.monotonic()
         size, over = folder_size(self.job.out, limits.output_mb * MB)
         self.output_bytes = max(self.output_bytes, size)
         if self.sandbox.level != "bubblewrap":
             over = over or folder_size(self.temporary, (limits.tmp_mb + limits.shm_mb) * MB)[1]
+        now = time.monotonic()
+        self.measure_again = now + 10 * (now - begun)  # thousands of files take a while to measure
         return over
 
     def _drain(self) -> None:
@@ -296,8 +309,8 @@ class _Started:
         if own_count:
             rlimits["RLIMIT_NPROC"] = job.limits.processes
         return marshal.dumps({
-            "ready_fd": ready, "go_fd": go, "user": user, "supervise": not boxed, "rlimits": rlimits,
-            "network": job.network, "own_network": boxed, "restrict": sandbox.level != "none",
+            "ready_fd": ready, "go_fd": go, "user": user, "boxed": boxed, "counted": self.meter.name != "watchdog", "rlimits": rlimits,
+            "network": job.network, "restrict": sandbox.level != "none",
             "landlock": _boxed_paths() if boxed else self._open_paths(),
             "workdir": job.workdir, "command": job.command, "environment": self._environment(),
         })  # fmt: skip
@@ -348,6 +361,11 @@ def _boxed_paths() -> dict[str, list[str]]:
     return {"read": ["/"], "write": ["/out", "/tmp", "/dev/shm"], "devices": ["/dev"]}
 
 
+def _another_user() -> int:
+    """A user for each run at a time: runs must not count against each other's limits, nor signal each other."""
+    return _FIRST_USER + (os.getpid() % (1 << 20)) * 64 + next(_runs) % 64
+
+
 class _Tail:
     """The last bytes of a stream, and how many there were."""
 
@@ -393,6 +411,6 @@ def _data(stack: contextlib.ExitStack, content: bytes) -> int:
     return fd
 
 
-def _base_python() -> str:
+def base_python() -> str:
     """The interpreter under any virtual environment: it can be seen inside, the environment's link cannot."""
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))

@@ -30,12 +30,12 @@ NOT_STARTED = 125
 
 
 def main() -> None:
-    with open(int(sys.argv[1]), "rb") as file:  # noqa: PTH123: a descriptor
+    with os.fdopen(int(sys.argv[1]), "rb") as file:
         settings = marshal.load(file)
     ready, go = settings["ready_fd"], settings["go_fd"]
     os.set_inheritable(ready, False)
     os.set_inheritable(go, False)
-    if settings["supervise"]:
+    if not settings["boxed"]:
         _supervise()
     try:
         protections = _give_up(settings)
@@ -70,8 +70,7 @@ def _give_up(settings: dict[str, Any]) -> dict[str, Any]:
         return {"landlock": 0, "seccomp": False, "user": os.getuid()}
     allowed = settings["landlock"]
     version = landlock.restrict(allowed["read"], allowed["write"], allowed["devices"], network=settings["network"])
-    # With a network namespace the loopback stays: torch's own processes may talk over it.
-    filtered = seccomp.install(network=settings["network"] or settings["own_network"])
+    filtered = seccomp.install(boxed=settings["boxed"], counted=settings["counted"])
     return {"landlock": version, "seccomp": filtered, "user": os.getuid()}
 
 

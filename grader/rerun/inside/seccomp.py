@@ -1,8 +1,11 @@
 """A seccomp filter: system calls that inference never needs and that reach far into the kernel fail with EPERM.
 
 Mounting, namespaces (a user namespace would give back every privilege inside it), tracing, keyrings, BPF, kernel
-modules, io_uring. Where there is no network namespace, sockets other than local ones too.
+modules, io_uring. Where no cgroup counts it: memory that belongs to no process. Where there are no namespaces of its own:
+sockets, and changes to files of the TA's that Landlock does not guard.
 """
+
+from __future__ import annotations
 
 import ctypes
 import errno
@@ -17,7 +20,7 @@ _NAMESPACES = 0x7E020080  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEW
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 
 # name: (x86_64, aarch64); from the kernel's system call tables.
-_DENIED = {
+_DENIED: dict[str, tuple[int, int | None]] = {
     "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51), "delete_module": (176, 106),
     "finit_module": (313, 273), "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430),
     "fspick": (433, 433), "init_module": (175, 105), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
@@ -28,20 +31,32 @@ _DENIED = {
     "reboot": (169, 142), "request_key": (249, 218), "setns": (308, 268), "swapon": (167, 224), "syslog": (103, 116),
     "umount2": (166, 39), "unshare": (272, 97), "userfaultfd": (323, 282),
 }  # fmt: skip
-_MACHINES = {"x86_64": (0, 0xC000003E, 56, 41), "aarch64": (1, 0xC00000B7, 220, 198)}  # column, arch, clone, socket
+_DENIED_UNCOUNTED: dict[str, tuple[int, int | None]] = {
+    "memfd_create": (319, 279),
+    "msgget": (68, 186),
+    "shmget": (29, 194),
+}
+# Landlock does not guard a file's owner, rights, times and attributes.
+_DENIED_UNBOXED: dict[str, tuple[int, int | None]] = {
+    "chmod": (90, None), "chown": (92, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
+    "fchown": (93, 55), "fchownat": (260, 54), "fsetxattr": (190, 7), "futimesat": (261, None), "lchown": (94, None),
+    "lsetxattr": (189, 6), "semget": (64, 190), "setxattr": (188, 5), "socket": (41, 198), "utime": (132, None),
+    "utimensat": (280, 88), "utimes": (235, None),
+}  # fmt: skip
+_MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}  # column, architecture, clone
 _CLONE3 = 435
-_AF_UNIX = 1
 
 
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def program(machine: str, *, network: bool) -> bytes | None:
-    """The filter as classic BPF for ``x86_64`` or ``aarch64``; None for other machines."""
+def program(machine: str, *, boxed: bool, counted: bool) -> bytes | None:
+    """The filter as classic BPF for ``x86_64`` or ``aarch64``; None for other machines. boxed: in namespaces of its own;
+    counted: in a cgroup."""
     if machine not in _MACHINES:
         return None
-    column, arch, clone, new_socket = _MACHINES[machine]
+    column, arch, clone = _MACHINES[machine]
 
     def fail(number: int) -> int:
         return _FAIL | number
@@ -54,15 +69,14 @@ def program(machine: str, *, network: bool) -> bytes | None:
     ]
     if machine == "x86_64":  # the x32 numbers reach the same calls by other numbers
         code += [_step(_JUMP_GE, 0, 1, 0x40000000), _step(_RETURN, 0, 0, fail(errno.ENOSYS))]
-    for numbers in _DENIED.values():
-        code += [_step(_JUMP_EQ, 0, 1, numbers[column]), _step(_RETURN, 0, 0, fail(errno.EPERM))]
+    denied = _DENIED | ({} if boxed else _DENIED_UNBOXED) | ({} if boxed and counted else _DENIED_UNCOUNTED)
+    for number in (numbers[column] for numbers in denied.values()):
+        if number is not None:
+            code += [_step(_JUMP_EQ, 0, 1, number), _step(_RETURN, 0, 0, fail(errno.EPERM))]
     # clone3 hides its flags in memory; without it the C library falls back to clone.
     code += [_step(_JUMP_EQ, 0, 1, _CLONE3), _step(_RETURN, 0, 0, fail(errno.ENOSYS))]
-    code += [_step(_JUMP_EQ, 0, 4, clone), _step(_LOAD, 0, 0, _ARG0), _step(_JUMP_SET, 0, 1, _NAMESPACES),
-             _step(_RETURN, 0, 0, fail(errno.EPERM)), _step(_RETURN, 0, 0, _ALLOW)]  # fmt: skip
-    if not network:
-        code += [_step(_JUMP_EQ, 0, 3, new_socket), _step(_LOAD, 0, 0, _ARG0), _step(_JUMP_EQ, 1, 0, _AF_UNIX),
-                 _step(_RETURN, 0, 0, fail(errno.EACCES))]  # fmt: skip
+    code += [_step(_JUMP_EQ, 0, 3, clone), _step(_LOAD, 0, 0, _ARG0), _step(_JUMP_SET, 0, 1, _NAMESPACES),
+             _step(_RETURN, 0, 0, fail(errno.EPERM))]  # fmt: skip
     return b"".join([*code, _step(_RETURN, 0, 0, _ALLOW)])
 
 
@@ -70,9 +84,9 @@ def _step(operation: int, if_true: int, if_false: int, value: int) -> bytes:
     return struct.pack("=HBBI", operation, if_true, if_false, value)
 
 
-def install(*, network: bool) -> bool:
+def install(*, boxed: bool, counted: bool) -> bool:
     """Filter this process and all it starts; False on a machine whose numbers are not known here."""
-    code = program(os.uname().machine, network=network)
+    code = program(os.uname().machine, boxed=boxed, counted=counted)
     if code is None:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
