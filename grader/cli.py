@@ -105,19 +105,20 @@ def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | 
     Needs no course folder and no network. Inside a course folder, lengths and contents are compared with its test mels.
     Exit status 0: all can be graded as they are; 1: at least one cannot; 2: wrong use or broken surroundings.
     """
-    from rich.console import Console
-
     from grader.checks import command, render
 
-    reports, others = command.check_paths(paths, course_dir, rubric_path)
+    planned = command.plan(paths, course_dir, rubric_path)
+    screen = render.Screen()
+    reports = []
+    for report in command.run(planned):
+        reports.append(report)
+        if not as_json:
+            render.show(report, screen, brief=len(planned.uploads) > 1)
     if as_json:
-        click.echo(render.as_json(reports))
+        click.echo(render.as_json(reports, planned.strays))
     else:
-        console = Console(highlight=False)
-        for report in reports:
-            render.show(report, console)
-        render.show_summary(reports, others, console)
-    sys.exit(0 if all(report.ok for report in reports) else 1)
+        render.show_summary(reports, planned.strays, screen)
+    sys.exit(2 if any(report.broke for report in reports) else 0 if all(report.ok for report in reports) else 1)
 
 
 @main.command()

@@ -1,83 +1,42 @@
-"""The rules a hand-in must keep, one small function each."""
+"""One small function per rule about a hand-in; its docstring is the sentence the student reads.
+
+:func:`check` takes one upload apart and runs them all: nothing it meets is an exception. Rules stand in the modules of
+this package by what they look at; :mod:`.graph` runs them, :mod:`.render` shows the result.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.checks import clips, documents, sound, wav
-from grader.checks.graph import Check, CheckResult, Status, Subject, run
-from grader.findings import Finding, Severity
+from grader.audio.mel import load_mel
+from grader.checks import archive, audio, companions, layout
+from grader.checks import mels as mel_checks
+from grader.checks.graph import Check, run
+from grader.checks.records import CheckReport, CheckResult, Status
+from grader.findings import Severity, Whose
+from grader.intake.handins import student_id_of
+from grader.intake.names import printable
 from grader.intake.submission import Clip, HandIn, Submission
 from grader.rubric import Rubric
 
+__all__ = ["VERSION", "CheckReport", "CheckResult", "Status", "check"]
+
 VERSION = 1
-"""Raised whenever a check changes what it finds; part of every record's key."""
+"""Changes whenever a check could say something else about the same files: part of the key of a kept report."""
 
-OF_PREDICTIONS = (
-    Check(clips.archive_opens),
-    Check(clips.clips_are_complete, (clips.archive_opens,)),
-    Check(clips.folder_is_named_after_you, (clips.archive_opens,)),
-    Check(wav.clips_are_wav_files, (clips.archive_opens,)),
-    Check(wav.clips_have_the_right_format, (clips.archive_opens,)),
-    Check(sound.samples_are_numbers, (clips.archive_opens,)),
-    Check(sound.clips_can_be_heard, (clips.archive_opens,)),
-    Check(sound.lengths_fit, (clips.archive_opens,)),
-    Check(sound.no_clip_stands_twice, (clips.archive_opens,)),
-    Check(sound.clips_are_in_order, (clips.archive_opens,)),
+_CLIP_CHECKS: tuple[Check, ...] = (
+    *archive.rule.checks,
+    *layout.rule.checks,
+    *audio.rule.checks,
+    *mel_checks.rule.checks,
 )
-OF_DOCUMENTS = (
-    Check(documents.report_is_there),
-    Check(documents.report_opens_and_keeps_the_rules),
-    Check(documents.readme_is_there),
-    Check(documents.requirements_are_there),
-)
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What all checks found. submission: the clips to score, None where the predictions cannot be scored."""
-
-    student_id: str
-    source: Path
-    results: tuple[CheckResult, ...]
-    submission: Submission | None
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return tuple(finding for result in self.results for finding in result.findings)
-
-    @property
-    def ok(self) -> bool:
-        """Nothing found that keeps the hand-in from being graded as it is."""
-        return not any(finding.severity is Severity.ERROR for finding in self.findings)
-
-    def as_json(self) -> dict[str, Any]:
-        clips_found = None
-        if self.submission is not None:
-            clips_found = [
-                {"name": c.name, "entry": c.entry, "path": str(c.path), "sha256": c.sha256, "samples": c.samples}
-                for c in self.submission.clips.values()
-            ]
-        return {
-            "student_id": self.student_id,
-            "source": str(self.source),
-            "ok": self.ok,
-            "results": [result.as_json() for result in self.results],
-            "clips": clips_found,
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> CheckReport:
-        source = Path(record["source"])
-        submission = None
-        if record["clips"] is not None:
-            found = {clip["name"]: Clip(**{**clip, "path": Path(clip["path"])}) for clip in record["clips"]}
-            submission = Submission(record["student_id"], source, found)
-        results = tuple(CheckResult.from_json(result) for result in record["results"])
-        return cls(record["student_id"], source, results, submission)
+CHECKS: tuple[Check, ...] = (*_CLIP_CHECKS, *companions.rule.checks)
+_ABSENT = {
+    "mels": "the test mels are not known here",
+    "hand_in": "no report, README or requirements.txt lies beside it",
+}
 
 
 def check(
@@ -89,23 +48,54 @@ def check(
     mels: Mapping[str, Path] | None = None,
     unpack_to: Path,
 ) -> CheckReport:
-    """Check one hand-in: the zip (or folder) ``source``, and the documents of ``hand_in`` where it is given.
+    """Check one upload: a zip, or a folder, which is read where it lies; and what ``hand_in`` names beside it.
 
-    mels: the test mels by clip name, where they are known. unpack_to: where the zip's files are put; scoring reads the
-    clips from there. Never raises for what a student did.
+    student_id: whose it is; where not given, as ``hand_in`` or the file's name says. mels: test mels by clip name, for
+    lengths and contents. unpack_to: where a zip's files go, replaced if it exists; absent afterwards when the zip was
+    refused. A ``source`` that does not exist is reported as an upload that was never made.
+
+    The report's submission is None where any error concerns the clips. Raises :class:`grader.errors.GraderError` only
+    where the surroundings are broken: an unreadable course file, a full disk.
     """
-    student = student_id or (hand_in.student_id if hand_in else source.stem.upper())
-    subject = Subject(source, student, rubric, mels or {}, unpack_to, hand_in)
-    of_predictions = run(OF_PREDICTIONS, subject)
-    results = of_predictions + run(OF_DOCUMENTS, subject)
-    submission = None
-    if not any(result.status in (Status.FAILED, Status.BROKE) for result in of_predictions):
-        submission = Submission(
-            student,
-            source,
-            {
-                name: Clip(name, entry.name, entry.path, subject.sounds[name].sha256, len(subject.sounds[name].audio))
-                for name, entry in subject.clips.items()
-            },
+    source = source.absolute()
+    student = student_id or (hand_in.student_id if hand_in else None) or student_id_of(source.name, rubric) or ""
+    written = source.name[: len(student)]  # in the student's own case, for the sentences
+    beside = (hand_in.report, hand_in.readme, hand_in.requirements, hand_in.code) if hand_in else ()
+    given: dict[str, Any] = {
+        "expected": source,
+        "rubric": rubric,
+        "known_id": student.upper(),
+        "folder": (written if written.upper() == student.upper() else student) or "studentID",
+        "companions": frozenset(path.absolute() for path in beside if path),
+        "unpack_to": unpack_to.absolute(),
+        "mels": {name: load_mel(path, mel_checks.mel_config(rubric)) for name, path in mels.items()} if mels else None,
+        "hand_in": hand_in,
+    }
+    results, values = run(CHECKS, given, _ABSENT)
+    return CheckReport(student.upper() or None, source, results, _submission(source, student.upper(), results, values))
+
+
+def _submission(
+    source: Path, student: str, results: tuple[CheckResult, ...], values: Mapping[str, Any]
+) -> Submission | None:
+    in_the_way = any(
+        finding.severity is Severity.ERROR and finding.whose is Whose.STUDENT
+        for result in results
+        if result.group != companions.rule.group
+        for finding in result.findings
+    )
+    decoded: Mapping[str, audio.Measured] = values["decoded"] or {}
+    names = values["rubric"].clips.names()
+    if in_the_way or not student or any(name not in decoded for name in names):
+        return None
+    clips = {
+        name: Clip(
+            name,
+            printable(decoded[name].file.name),
+            decoded[name].file.path,
+            decoded[name].sha256,
+            decoded[name].samples,
         )
-    return CheckReport(student, source, results, submission)
+        for name in names
+    }
+    return Submission(student, source, clips)

@@ -1,138 +1,122 @@
-"""How checks run: each is a function whose docstring is the sentence the student reads, and names what it needs.
+"""Checks as a graph: each is one function, and its parameters name what it needs.
 
-A check whose need failed or was skipped is skipped, not failed. A check that breaks is the grader's fault: it is told
-loudly, and the others go on.
+A check yields findings and may return a value that later checks take as a parameter of its name. Its docstring is the
+sentence the student reads. Where something needed is missing the check is skipped, with the reason of whatever should
+have provided it; where a check itself raises, that is said loudly, and the others go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import inspect
+import traceback
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-
-from grader.audio import Audio
+from grader.checks.records import CheckResult, Status
+from grader.errors import GraderError
 from grader.findings import Finding, Severity, Whose
-from grader.intake.interim_archive import Entry
-from grader.intake.submission import HandIn
-from grader.rubric import Rubric
+from grader.intake.names import printable
 
-
-class Status(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    BROKE = "broke"
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check found. sentence: what it asks; reason: why it was skipped."""
-
-    name: str
-    sentence: str
-    status: Status
-    findings: tuple[Finding, ...] = ()
-    reason: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "sentence": self.sentence,
-            "status": str(self.status),
-            "reason": self.reason,
-            "findings": [finding.as_json() for finding in self.findings],
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> CheckResult:
-        findings = tuple(Finding.from_json(finding) for finding in record["findings"])
-        return cls(record["name"], record["sentence"], Status(record["status"]), findings, record["reason"])
-
-
-@dataclass
-class Sound:
-    """A clip that could be decoded: its samples (samples,), before any judgement of them."""
-
-    audio: Audio
-    sha256: str
-
-
-@dataclass
-class Subject:
-    """What is being checked, and what earlier checks made of it for later ones."""
-
-    source: Path
-    student_id: str
-    rubric: Rubric
-    mels: Mapping[str, Path]
-    unpack_to: Path
-    hand_in: HandIn | None = None
-    entries: Sequence[Entry] = ()
-    clips: dict[str, Entry] = field(default_factory=dict)
-    wavs: dict[str, Entry] = field(default_factory=dict)
-    sounds: dict[str, Sound] = field(default_factory=dict)
-
-    def at(self, entry: Entry) -> str:
-        """Where a finding about an entry is, as the reader knows it."""
-        from grader.intake.interim_archive import shown
-
-        return f"{self.source.name} › {shown(entry.name)}"
-
-
-class SkipError(Exception):
-    """Raised by a check that has nothing to look at; its text is the reason."""
-
-
-Function = Callable[[Subject], Iterable[Finding]]
+T = TypeVar("T")
+Checked = Generator[Finding, None, T]
+_Function = TypeVar("_Function", bound=Callable[..., Generator[Finding, None, Any]])
 
 
 @dataclass(frozen=True)
 class Check:
-    function: Function
-    needs: tuple[Function, ...] = ()
+    """One rule. takes: its parameters; needs: those and what else must hold: names of checks and of given values."""
 
-    @property
-    def name(self) -> str:
-        return self.function.__name__
-
-    @property
-    def sentence(self) -> str:
-        return " ".join((self.function.__doc__ or "").split())
+    name: str
+    group: str
+    sentence: str
+    takes: tuple[str, ...]
+    needs: tuple[str, ...]
+    function: Callable[..., Generator[Finding, None, Any]]
 
 
-def run(checks: Sequence[Check], subject: Subject) -> tuple[CheckResult, ...]:
-    """Run checks in order, each after what it needs."""
-    results: dict[str, CheckResult] = {}
+@dataclass
+class Rules:
+    """The checks of one group, in the order they are written: ``rule = Rules("clips")``, then ``@rule()``.
+
+    ``@rule(after=("other",))`` runs a check only where the other returned something.
+    """
+
+    group: str
+    checks: list[Check] = field(default_factory=list)
+
+    def __call__(self, *, after: tuple[str, ...] = ()) -> Callable[[_Function], _Function]:
+        def add(function: _Function) -> _Function:
+            sentence = " ".join((function.__doc__ or "").split())
+            takes = tuple(inspect.signature(function).parameters)
+            self.checks.append(Check(function.__name__, self.group, sentence, takes, after + takes, function))
+            return function
+
+        return add
+
+
+def run(
+    checks: Sequence[Check], given: Mapping[str, Any], missing: Mapping[str, str]
+) -> tuple[tuple[CheckResult, ...], dict[str, Any]]:
+    """Run checks in order; returns their results and every value by its check's name.
+
+    given: values from outside, None where one is not there; missing: the reason for each that may be None.
+    Raises :class:`GraderError` where the surroundings are broken.
+    """
+    values = dict(given)
+    reasons = dict(missing)
+    results = []
     for check in checks:
-        unmet = [need.__name__ for need in check.needs if results[need.__name__].status is not Status.PASSED]
-        if unmet:
-            asked = results[unmet[0]].sentence
-            results[check.name] = CheckResult(check.name, check.sentence, Status.SKIPPED, reason=f"waits for: {asked}")
+        absent = next((need for need in check.needs if values[need] is None), None)
+        if absent is None:
+            result, values[check.name] = _run_one(check, values)
+            reasons[check.name] = f"this does not hold: “{check.sentence}”"
         else:
-            results[check.name] = _result(check, subject)
-    return tuple(results.values())
+            result = CheckResult(check.name, check.sentence, Status.SKIPPED, reason=reasons[absent], group=check.group)
+            values[check.name], reasons[check.name] = None, reasons[absent]
+        results.append(result)
+    return tuple(results), values
 
 
-def _result(check: Check, subject: Subject) -> CheckResult:
+def _run_one(check: Check, values: Mapping[str, Any]) -> tuple[CheckResult, Any]:
+    findings: list[Finding] = []
+    value = None
+    status = Status.PASSED
     try:
-        with np.errstate(all="ignore"):
-            findings = tuple(check.function(subject))
-    except SkipError as skip:
-        return CheckResult(check.name, check.sentence, Status.SKIPPED, reason=str(skip))
-    except Exception as error:  # a bug of ours must not stop the other checks, nor blame the student
-        broken = Finding(
-            "check-broke",
-            Severity.ERROR,
-            subject.source.name,
-            "the grader's own check {check} broke: {error}",
-            "report this to the course staff; it is not the student's fault",
-            whose=Whose.GRADER,
-            facts={"check": check.name, "error": f"{type(error).__name__}: {error}"[:300]},
-        )
-        return CheckResult(check.name, check.sentence, Status.BROKE, (broken,))
-    failed = any(finding.severity is Severity.ERROR for finding in findings)
-    return CheckResult(check.name, check.sentence, Status.FAILED if failed else Status.PASSED, findings)
+        value = _drain(findings, check.function(**{name: values[name] for name in check.takes}))
+    except GraderError:
+        raise
+    except Exception as error:
+        findings.append(_bug(check, error))
+        status = Status.BROKE
+    else:
+        if any(finding.severity is Severity.ERROR for finding in findings):
+            status = Status.FAILED
+    return CheckResult(check.name, check.sentence, status, tuple(findings), group=check.group), value
+
+
+def _drain(findings: list[Finding], steps: Generator[Finding, None, T]) -> T:
+    """Go through a check's findings, appending them, and return its value."""
+    while True:
+        try:
+            findings.append(next(steps))
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+
+def _bug(check: Check, error: Exception) -> Finding:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Finding(
+        code="check-broke",
+        severity=Severity.ERROR,
+        where=f"grader, check “{check.name}”",
+        what="The grader itself failed: {error} ({place}). What this check looks at was not checked.",
+        fix="Report this to whoever runs the grader, with the file; nothing is deducted for it.",
+        whose=Whose.GRADER,
+        facts={
+            "error": printable(f"{type(error).__name__}: {error}", 200),
+            "place": f"{Path(last.filename).name}:{last.lineno}",
+        },
+    )

@@ -1,107 +1,188 @@
 """How check reports are shown: for a person, and as JSON.
 
-The JSON form is an object ``{"version": 1, "ok": bool, "reports": [report, …]}``. A report has ``student_id``,
-``source``, ``ok``, ``results`` (each ``name``, ``sentence``, ``status``: passed | failed | skipped | broke, ``reason`` of
-a skip, ``findings``) and ``clips`` (name, entry, path, sha256, samples of each clip that can be scored, or null). A
-finding has ``code`` (stable), ``severity``: error | warning | note, ``whose``: student | environment | grader, ``where``,
-``what``, ``fix``, and ``template`` and ``facts``, of which the sentences are made.
+The JSON form is an object ``{"version": 1, "ok": bool, "reports": [report, …], "strays": [finding, …]}``. A report has
+``student_id`` (or null), ``source``, ``ok``, ``results`` (each ``name``, ``group``, ``sentence``, ``status``: passed |
+failed | skipped | broke, ``reason`` of a skip, ``findings``) and ``clips`` (``name``, ``entry``, ``path``, ``sha256``,
+``samples`` of each clip that can be scored, or null). A finding has ``code`` (stable), ``severity``: error | warning |
+note, ``whose``: student | environment | grader, ``where``, ``what``, ``fix``, and ``template`` and ``facts``, of which
+those sentences are made. ``strays`` are about files in a folder of hand-ins that belong to nobody. Keys may be added,
+never renamed. Everything is ASCII, names of files are escaped as they are on the screen.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from grader.checks import CheckReport
-from grader.checks.graph import CheckResult, Status
+from grader.checks.records import CheckResult, Status
+from grader.checks.say import counted
 from grader.findings import Finding, Severity, Whose
+from grader.intake.names import printable
 
+_GROUPS = {
+    "archive": ("Upload", "opens and unpacks whole"),
+    "clips": ("Clips", "all there, under their names"),
+    "audio": ("Audio", "right format, nothing silent, no two the same"),
+    "mels": ("Mels", "lengths and contents fit the test mels"),
+    "companions": ("Documents", "report, README and requirements.txt are there and open"),
+}
 _MARKS = {
-    Status.PASSED: ("✓", "green"),
-    Status.FAILED: ("✗", "bold red"),
-    Status.SKIPPED: ("–", "dim"),
-    Status.BROKE: ("!", "bold magenta"),
+    Severity.ERROR: ("✗", "bold red"),
+    Severity.WARNING: ("!", "bold yellow"),
+    Severity.NOTE: ("·", "cyan"),
 }
-_WORDS = {
-    Severity.ERROR: ("error", "bold red"),
-    Severity.WARNING: ("warning", "yellow"),
-    Severity.NOTE: ("note", "cyan"),
-}
+_PASSED, _SKIPPED = ("✓", "bold green"), ("–", "dim")
+_PLAIN = str.maketrans({
+    "✗": "X", "✓": "+", "–": "-", "·": ".", "→": ">", "›": ">", "…": "...", "“": '"', "”": '"', "×": "x", "±": "+-",
+    "µ": "u",
+})  # fmt: skip
 _MOST_ALIKE = 3
+_MOST_NAMES = 40
 
 
-def as_json(reports: Sequence[CheckReport]) -> str:
+def as_json(reports: Sequence[CheckReport], strays: Sequence[Finding] = ()) -> str:
     """All reports as described above."""
-    ok = all(report.ok for report in reports)
-    record = {"version": 1, "ok": ok, "reports": [report.as_json() for report in reports]}
-    return json.dumps(record, ensure_ascii=False, indent=1)
+    record = {
+        "version": 1,
+        "ok": all(report.ok for report in reports),
+        "reports": [report.as_json() for report in reports],
+        "strays": [finding.as_json() for finding in strays],
+    }
+    return json.dumps(record, indent=1)
 
 
-def show(report: CheckReport, console: Console) -> None:
-    """One report for a person: every check with a mark, under it what was found and what to do."""
-    console.print(Text(f"{report.source.name}", style="bold"))
-    for result in report.results:
-        _show_result(result, console)
-    console.print(_verdict(report))
-    console.print()
+class Screen:
+    """A console that never fails on a character its terminal does not know (Windows' code pages, a log in ASCII)."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if console is None and reconfigure:
+            reconfigure(errors="backslashreplace")
+        self._console = console or Console(highlight=False)
+        try:
+            "".join(map(chr, _PLAIN)).encode(self._console.encoding)
+            self._knows_marks = True
+        except (UnicodeEncodeError, LookupError):
+            self._knows_marks = False
+
+    def line(self, mark: tuple[str, str] = ("", ""), *parts: str | tuple[str, str], indent: int = 2) -> None:
+        """One paragraph, wrapped behind its mark."""
+        text = Text()
+        for part in parts:
+            words, style = part if isinstance(part, tuple) else (part, "")
+            text.append(words if self._knows_marks else words.translate(_PLAIN), style)
+        sign, style = mark
+        head = Text(" " * indent).append(sign if self._knows_marks else sign.translate(_PLAIN), style)
+        head.append(" " if sign else "")
+        for row in text.wrap(self._console, max(24, self._console.width - len(head) - 1)):
+            row.rstrip()
+            self._console.print(head + row, soft_wrap=True)
+            head = Text(" " * len(head))
+
+    def gap(self) -> None:
+        self._console.print()
 
 
-def show_summary(reports: Sequence[CheckReport], strays: Sequence[Finding], console: Console) -> None:
-    """After several reports: how many are fine, and files that belong to nobody."""
-    for finding in strays:
-        _show_finding(finding, console)
+def show(report: CheckReport, screen: Screen, *, brief: bool = False) -> None:
+    """A line for each group of checks, then what was found, errors first; ``brief``: one line where that is nothing."""
+    name = printable(report.source.name)
+    if brief and not report.findings:
+        screen.line(_PASSED, (name, "bold"), ": nothing to mend", indent=0)
+        return
+    screen.line(("", ""), (name, "bold"), f"  student {report.student_id or 'unknown'}", indent=0)
+    for group, (title, fine) in _GROUPS.items():
+        _show_group(title, fine, [result for result in report.results if result.group == group], screen)
+    for severity in Severity:
+        _show_findings([finding for finding in report.findings if finding.severity is severity], screen)
+    screen.gap()
+    _show_verdict(report, screen)
+    screen.gap()
+
+
+def show_summary(reports: Sequence[CheckReport], strays: Sequence[Finding], screen: Screen) -> None:
+    """After several reports: files that belong to nobody, and how many hand-ins are fine."""
+    if strays:
+        screen.line(("", ""), ("Files that belong to nobody", "bold"), indent=0)
+        _show_findings(strays, screen)
+        screen.gap()
     if len(reports) > 1:
         fine = sum(report.ok for report in reports)
-        console.print(f"{fine} of {len(reports)} hand-ins can be graded as they are.")
+        screen.line(("", ""), f"{fine} of {len(reports)} hand-ins can be graded as they are.", indent=0)
 
 
-def _show_result(result: CheckResult, console: Console) -> None:
-    mark, style = _MARKS[result.status]
-    line = Text.assemble((f"  {mark} ", style), (result.sentence, "dim" if result.status is Status.SKIPPED else ""))
-    if result.reason:
-        line.append(f" Not checked: {result.reason}", style="dim")
-    console.print(line, soft_wrap=False)
-    alike: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in result.findings:
-        alike[finding.code, finding.fix].append(finding)
-    for findings in alike.values():
-        for finding in findings[:_MOST_ALIKE]:
-            _show_finding(finding, console)
-        if len(findings) > _MOST_ALIKE:
-            others = ", ".join(finding.where.rsplit(" › ", 1)[-1] for finding in findings[_MOST_ALIKE:])
-            _indented(console, Text(f"and {len(findings) - _MOST_ALIKE} more like it: {others}"))
-        if fix := findings[0].fix_text():
-            _indented(console, Text.assemble(("→ ", "green"), fix))
+def _show_group(title: str, fine: str, results: Sequence[CheckResult], screen: Screen) -> None:
+    findings = [finding for result in results for finding in result.findings]
+    worst = next((severity for severity in Severity if any(f.severity is severity for f in findings)), None)
+    skipped = [result for result in results if result.status is Status.SKIPPED]
+    label = f"{title:<10} "
+    if worst in (Severity.ERROR, Severity.WARNING):
+        screen.line(_MARKS[worst], label, (_tally(findings), _MARKS[worst][1]))
+    elif skipped and len(skipped) == len(results):
+        screen.line(_SKIPPED, (f"{label}not checked: {skipped[0].reason}", "dim"))
+    elif results:
+        screen.line(_PASSED, label, fine + (f" ({_tally(findings)})" if findings else ""))
 
 
-def _show_finding(finding: Finding, console: Console) -> None:
-    word, style = _WORDS[finding.severity]
-    if finding.whose is not Whose.STUDENT:
-        word = f"{word} ({finding.whose}'s fault)"
-    place = finding.where.rsplit(" › ", 1)[-1]
-    _indented(console, Text.assemble((word, style), f" {place}: ", finding.what_text()))
+def _show_findings(findings: Iterable[Finding], screen: Screen) -> None:
+    """Findings that say the same stand together; of those that say nearly the same, the first few."""
+    alike: defaultdict[tuple[str, str], dict[str, list[Finding]]] = defaultdict(dict)
+    for finding in findings:
+        alike[finding.code, finding.what].setdefault(finding.what_text(), []).append(finding)
+    for texts in alike.values():
+        shown = list(texts.values())
+        for same in shown[:_MOST_ALIKE]:
+            screen.gap()
+            _show_one(same, screen)
+        rest = [finding for same in shown[_MOST_ALIKE:] for finding in same]
+        if rest:
+            screen.line(("", ""), f"and {len(rest)} more like it: {_places(rest)}", indent=4)
 
 
-def _indented(console: Console, text: Text) -> None:
-    for line in text.wrap(console, max(20, console.width - 6)):
-        console.print(Text("      ") + line)
+def _show_one(same: Sequence[Finding], screen: Screen) -> None:
+    first = same[0]
+    mark = _MARKS[first.severity]
+    places = _places(same) + (f" ({len(same)} files)" if len(same) > 1 else "")
+    screen.line(mark, (places, "bold"))
+    blame = {
+        Whose.STUDENT: "",
+        Whose.ENVIRONMENT: "This machine is to blame, not the hand-in. ",
+        Whose.GRADER: "A bug of the grader, not of the hand-in. ",
+    }[first.whose]
+    screen.line(("", ""), (blame, "bold magenta"), first.what_text(), indent=4)
+    if first.fix:
+        screen.line(("→", "green"), first.fix_text(), indent=4)
 
 
-def _verdict(report: CheckReport) -> Text:
-    count = {severity: sum(f.severity is severity for f in report.findings) for severity in Severity}
-    if report.ok:
-        warned = f", {count[Severity.WARNING]} to look at" if count[Severity.WARNING] else ""
-        return Text(f"  Can be graded as it is{warned}.", style="green")
-    if report.submission is not None:
-        return Text(
-            f"  The clips can be scored; {_counted(count[Severity.ERROR])} beside them to mend.", style="yellow"
+def _places(findings: Sequence[Finding]) -> str:
+    """Where: entries without the name of the upload, which stands at the top."""
+    names = [finding.where.split(" › ", 1)[-1] for finding in findings]
+    if len(names) > 1:
+        names = [name.rsplit("/", 1)[-1] for name in names]
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _show_verdict(report: CheckReport, screen: Screen) -> None:
+    tally = _tally([finding for finding in report.findings if finding.severity is not Severity.NOTE])
+    if report.broke:
+        screen.line(
+            ("!", "bold magenta"), ("The grader itself failed in places; tell whoever runs it.", "bold magenta")
         )
-    return Text(f"  Cannot be graded as it is: {_counted(count[Severity.ERROR])} to mend.", style="bold red")
+    if report.ok:
+        screen.line(_PASSED, ("This can be graded as it is", "green"), f"; {tally} to look at." if tally else ".")
+    elif report.submission is not None:
+        screen.line(_MARKS[Severity.WARNING], ("The clips can be scored", "yellow"), f"; beside them {tally}.")
+    else:
+        screen.line(_MARKS[Severity.ERROR], ("This cannot be graded as it is", "bold red"), f": {tally}.")
 
 
-def _counted(number: int) -> str:
-    return f"{number} error" + ("s" if number != 1 else "")
+def _tally(findings: Sequence[Finding]) -> str:
+    """Such as ``2 errors, 1 warning``."""
+    counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
+    return ", ".join(counted(number, str(severity)) for severity, number in counts.items() if number)

@@ -1,355 +1,292 @@
-"""Safe unpacking of an untrusted zip: everything is looked at before a byte is written, and limited while it is.
+"""Hand-ins taken apart safely: what is in a zip or a folder, and its files on disk.
 
-Entries are written as ``0001.wav``, ``0002.pdf``, … whatever their names are, into a temporary folder that is renamed
-when it is whole. Names are decoded as the student's system meant them; no name ever becomes a path.
+Nothing an archive says is believed: names are taken apart by :mod:`grader.intake.names`, sizes are counted while
+streaming, files are written under names of our own into a temporary folder that takes its place only when whole.
+Conventions: sizes in bytes, MB of 10^6 bytes; nested archives are never opened.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import stat
 import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
-from grader.findings import Finding, Severity
+from grader.errors import EnvironmentProblem
+from grader.intake import names
 from grader.rubric import Archive
 
-_CHUNK = 1 << 16
-_RATIO_COUNTS_FROM = 20_000_000
-_MAGIC = (
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"\x1f\x8b", "a gzip (tar.gz) archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"%PDF", "a PDF"),
-    (b"RIFF", "a RIFF (wav) file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+_CHUNK_BYTES = 1 << 18
+_DIRECTORY_BYTES_PER_ENTRY = 1024  # far above any real name and its extra fields
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
 )
-_REZIP = "make it anew as .zip: right-click the folder, 'Compress' (macOS) or 'Send to › Compressed folder' (Windows)"
-_COMPRESSION = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES encryption"}
-_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_JUNK_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
+
+
+class Kind(StrEnum):
+    FILE = "file"
+    FOLDER = "folder"
+    SYMLINK = "symbolic link"
+    SPECIAL = "device, pipe or socket"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an archive. name: as the student saw it, ``/`` between folders; path: where its bytes are now."""
+    """One name in a zip or a folder. ``size`` and ``packed`` are what the archive claims.
 
+    encoding: what ``name`` was recovered from, and ``stored`` the name as the archive has it.
+    offset: where the entry begins in the zip; method: its compression type; path: the file of a folder's entry.
+    """
+
+    index: int
     name: str
-    path: Path
+    kind: Kind
     size: int
-
-    @property
-    def base(self) -> str:
-        return PurePosixPath(self.name).name
+    packed: int = 0
+    stored: str = ""
+    encoding: str | None = None
+    encrypted: bool = False
+    method: int = zipfile.ZIP_STORED
+    offset: int = 0
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """What came out. ``entries`` is empty where a finding is an error: an archive is taken whole or not at all."""
+class Listing:
+    """Everything in a hand-in. directory_offset: where the zip's list of entries begins; None for a folder."""
 
+    source: Path
     entries: tuple[Entry, ...]
-    findings: tuple[Finding, ...]
+    directory_offset: int | None = None
 
 
-class _RefusedError(Exception):
-    def __init__(self, code: str, what: str, fix: str = _REZIP, *, entry: str | None = None, **facts: Any) -> None:
-        super().__init__(code)
-        self.code, self.what, self.fix, self.entry, self.facts = code, what, fix, entry, facts
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a hand-in that can be opened: its place in the hand-in and on disk. size: true, in bytes."""
+
+    name: str
+    parts: tuple[str, ...]
+    path: Path
+    size: int
 
 
-def unpack(source: Path, target: Path, limits: Archive) -> Unpacked:
-    """Unpack the zip ``source`` into the folder ``target``, which comes into being whole or not at all.
+class ArchiveProblem(Exception):
+    """A hand-in that cannot be taken apart. code: a finding's code; entry: the name it is about, or ''."""
 
-    A folder as ``source`` is read where it lies, links left out. Never raises for what the student did.
-    """
-    if source.is_dir():
-        return _listed(source, limits)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
-    try:
-        with source.open("rb") as file:
-            entries, findings = _unpack(file, source, partial, limits)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    except _RefusedError as refused:
-        where = source.name if refused.entry is None else f"{source.name} › {shown(refused.entry)}"
-        error = Finding(refused.code, Severity.ERROR, where, refused.what, refused.fix, facts=refused.facts)
-        return Unpacked((), (error,))
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    moved = tuple(Entry(entry.name, target / entry.path.name, entry.size) for entry in entries)
-    return Unpacked(moved, tuple(findings))
+    def __init__(self, code: str, entry: str = "", **facts: Any) -> None:
+        super().__init__(f"{code} {entry} {facts}")
+        self.code = code
+        self.entry = entry
+        self.facts = facts
 
 
-def shown(name: str, most: int = 80) -> str:
-    """A name that is safe to print: control and direction-changing characters escaped, the middle of a long one cut."""
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return safe if len(safe) <= most else f"{safe[: most // 2]}…{safe[-(most // 2 - 1) :]}"
+class _BoundedFile(io.FileIO):
+    """A file that refuses one huge read, which is how :mod:`zipfile` takes in the whole list of entries."""
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        super().__init__(path, "rb")
+        self._most_bytes = most_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._most_bytes:
+            raise ArchiveProblem("archive-too-many-entries", found=f"a list of {size / 1e6:.1f} MB")
+        return super().read(-1 if size is None else size)
 
 
-def _unpack(
-    file: BinaryIO, source: Path, folder: Path, limits: Archive
-) -> tuple[list[Entry], list[Finding]]:
-    _look_at_magic(file)
-    _look_at_end(file, limits)
-    try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, struct.error, ValueError, OSError, EOFError, NotImplementedError) as error:
-        raise _damaged(error) from None
-    with archive:
+@contextmanager
+def _open_zip(path: Path, limits: Archive) -> Iterator[zipfile.ZipFile]:
+    with _BoundedFile(path, max(limits.max_entries * _DIRECTORY_BYTES_PER_ENTRY, _CHUNK_BYTES)) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except _DAMAGE as error:
+            raise ArchiveProblem("archive-damaged", reason=str(error)) from None
+        with archive:
+            yield archive
+
+
+def list_zip(path: Path, limits: Archive) -> Listing:
+    """What a zip claims to hold. Raises :class:`ArchiveProblem` where it does not open or the list is too long."""
+    with _open_zip(path, limits) as archive:
         infos = archive.infolist()
-        names = [_decoded(info) for info in infos]
-        findings = list(_names_findings(source, infos, names))
-        for info, name in zip(infos, names, strict=True):
-            _look_at_entry(info, name)
-        _look_for_duplicates(names)
-        _look_for_overlap(infos, archive.start_dir)
-        declared = sum(info.file_size for info in infos)
-        if declared > limits.max_unpacked_mb * 1e6:
-            raise _too_large(limits)
-        entries, total = [], 0
-        for number, (info, name) in enumerate(zip(infos, names, strict=True), 1):
-            if info.is_dir() or name.endswith("/") or _is_junk(name):
+        if len(infos) > limits.max_entries:
+            raise ArchiveProblem("archive-too-many-entries", found=f"{len(infos)} entries")
+        entries = tuple(_zip_entry(index, info) for index, info in enumerate(infos))
+        return Listing(path, entries, archive.start_dir)
+
+
+def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
+    name, encoding = names.decode_zip_name(info)
+    kind_bits = stat.S_IFMT(info.external_attr >> 16)
+    if kind_bits == stat.S_IFLNK:
+        kind = Kind.SYMLINK
+    elif kind_bits == stat.S_IFDIR or name.endswith(("/", "\\")):
+        kind = Kind.FOLDER
+    else:
+        kind = Kind.FILE if kind_bits in (0, stat.S_IFREG) else Kind.SPECIAL
+    return Entry(
+        index,
+        name,
+        kind,
+        info.file_size,
+        info.compress_size,
+        info.orig_filename,
+        encoding,
+        bool(info.flag_bits & 0x1),
+        info.compress_type,
+        info.header_offset,
+    )
+
+
+def list_folder(root: Path, limits: Archive, leave_out: Collection[Path] = ()) -> Listing:
+    """Everything under a folder but ``leave_out``, links not followed, in order of names.
+
+    Raises :class:`ArchiveProblem` where there are more entries than allowed.
+    """
+    entries: list[Entry] = []
+    for folder, folders, files in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if Path(folder, name) not in leave_out)
+        for name in sorted(folders + files):
+            path = Path(folder, name)
+            if path in leave_out:
                 continue
-            suffix = PurePosixPath(name).suffix.lower()
-            path = folder / f"{number:04d}{suffix if suffix in ('.wav', '.pdf', '.txt', '.md') else ''}"
-            size = _extract(archive, info, name, path, limits, total)
-            total += size
-            entries.append(Entry(name, path, size))
-    return entries, findings
-
-
-def _look_at_magic(file: BinaryIO) -> None:
-    head = file.read(512)
-    if not head:
-        raise _RefusedError("archive-empty", "the file is empty: 0 bytes", "upload it again, and look at its size before")
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            raise _RefusedError("archive-not-zip", "this is {kind} under the name of a zip", kind=kind)
-    if head[257:262] == b"ustar":
-        raise _RefusedError("archive-not-zip", "this is {kind} under the name of a zip", kind="a tar archive")
-
-
-def _look_at_end(file: BinaryIO, limits: Archive) -> None:
-    """Read the number of entries before zipfile reads them all into memory."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 65_557 - 20))
-    tail = file.read()
-    file.seek(0)
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise _damaged("its end is missing, as after an upload or download that broke off")
-    count, directory = struct.unpack_from("<HI", tail, at + 10)
-    if count == 0xFFFF or directory == 0xFFFFFFFF:
-        locator = tail.rfind(b"PK\x06\x07", 0, at)
-        if locator >= 0:
-            (offset,) = struct.unpack_from("<Q", tail, locator + 8)
-            if offset + 56 <= size:
-                file.seek(offset)
-                record = file.read(56)
-                file.seek(0)
-                if record.startswith(b"PK\x06\x06"):
-                    count, directory = struct.unpack_from("<QQ", record, 32)
-    if count > limits.max_entries or directory > limits.max_entries * 1024:
-        raise _RefusedError(
-            "archive-too-many-entries",
-            "holds {count} entries; at most {most} are accepted",
-            "zip the folder with the clips alone",
-            count=count,
-            most=limits.max_entries,
-        )
-
-
-def _look_at_entry(info: zipfile.ZipInfo, name: str) -> None:
-    parts = name.replace("\\", "/").split("/")
-    absolute = name.startswith(("/", "\\")) or (len(parts[0]) >= 2 and parts[0][1] == ":" and parts[0][0].isalpha())
-    if ".." in parts or absolute or "\0" in info.orig_filename:
-        raise _RefusedError(
-            "archive-unsafe-name",
-            "an entry's name leads out of the folder",
-            "zip the folder itself, with plain file names in it",
-            entry=name,
-        )
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-        raise _RefusedError(
-            "archive-link",
-            "an entry is a link or a special file",
-            "put the file itself into the folder instead of a link to it",
-            entry=name,
-        )
-    if info.flag_bits & 1:
-        raise _RefusedError(
-            "archive-encrypted", "the archive is encrypted", "zip it again without a password", entry=name
-        )
-    if info.compress_type not in _READABLE:
-        raise _RefusedError(
-            "archive-compression",
-            "compressed with {method}, which is not part of standard zip",
-            f"choose method Deflate, or {_REZIP}",
-            entry=name,
-            method=_COMPRESSION.get(info.compress_type, f"method {info.compress_type}"),
-        )
-
-
-def _look_for_duplicates(names: list[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise _RefusedError(
-                "archive-duplicate",
-                "two entries have the same name, and only one of them would be seen",
-                "zip the folder anew instead of adding to an old archive",
-                entry=name,
+            status = path.lstat()
+            kind = (
+                Kind.SYMLINK
+                if stat.S_ISLNK(status.st_mode)
+                else Kind.FOLDER
+                if stat.S_ISDIR(status.st_mode)
+                else Kind.FILE
+                if stat.S_ISREG(status.st_mode)
+                else Kind.SPECIAL
             )
-        seen.add(name)
+            size = status.st_size if kind is Kind.FILE else 0
+            relative = path.relative_to(root).as_posix()
+            entries.append(Entry(len(entries), relative, kind, size, size, relative, path=path))
+            if len(entries) > limits.max_entries:
+                raise ArchiveProblem("archive-too-many-entries", found=f"more than {limits.max_entries} entries")
+    return Listing(root, tuple(entries))
 
 
-def _look_for_overlap(infos: list[zipfile.ZipInfo], directory: int) -> None:
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    ends = [info.header_offset for info in ordered[1:]] + [directory]
-    for info, end in zip(ordered, ends, strict=True):
-        if info.header_offset + 30 + info.compress_size > end:
-            raise _RefusedError(
-                "archive-overlap",
-                "entries lie over each other, as in an archive made to fill the disk",
-                entry=info.filename,
-            )
+def overlapping(listing: Listing) -> tuple[Entry, Entry | None] | None:
+    """Two entries of a zip that share bytes, or one that runs into the list of entries; None where all is well."""
+    if listing.directory_offset is None:
+        return None
+    ordered = sorted(listing.entries, key=lambda entry: entry.offset)
+    for entry, after in zip(ordered, [*ordered[1:], None], strict=True):
+        end = entry.offset + 30 + len(entry.stored) + entry.packed  # 30: a local header without its name
+        if end > (after.offset if after else listing.directory_offset):
+            return entry, after
+    return None
 
 
-def _extract(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, path: Path, limits: Archive, before: int
-) -> int:
-    """Write one entry; returns its true size, whatever the archive said of it."""
-    size = 0
+def unpack(listing: Listing, target: Path, limits: Archive, *, free_ratio_bytes: int) -> tuple[StoredFile, ...]:
+    """Unpack the files of a zip that are no junk into ``target``, which is replaced when everything is whole.
+
+    Entries must have been found safe. free_ratio_bytes: up to this size no compression ratio is suspicious (a silent
+    clip packs 1000 : 1). Raises :class:`ArchiveProblem` on the first damaged entry or broken limit, and
+    :class:`EnvironmentProblem` where the disk cannot take it; then nothing is left behind.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        with archive.open(info) as packed, path.open("xb") as plain:
-            while chunk := packed.read(_CHUNK):
-                size += len(chunk)
-                if before + size > limits.max_unpacked_mb * 1e6:
-                    raise _too_large(limits)
-                if size > _RATIO_COUNTS_FROM and size > limits.max_ratio * max(1, info.compress_size):
-                    raise _RefusedError(
-                        "archive-bomb",
-                        "unpacks to more than {ratio} times its size",
-                        "leave out files of zeros; clips never pack so well",
-                        entry=name,
-                        ratio=f"{limits.max_ratio:g}",
-                    )
-                plain.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
-        raise _damaged(error, entry=name) from None
-    if size != info.file_size:
-        raise _damaged(f"says {info.file_size} bytes, has {size}", entry=name)
-    return size
+        files = _unpack_all(listing, partial, limits, free_ratio_bytes)
+        _take_place(partial, target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return tuple(StoredFile(file.name, file.parts, target / file.path.name, file.size) for file in files)
 
 
-def _damaged(error: object, entry: str | None = None) -> _RefusedError:
-    return _RefusedError(
-        "archive-damaged",
-        "the archive is damaged or not whole: {detail}",
-        "make the zip again, open it once to see that it is whole, and upload it again",
-        entry=entry,
-        detail=shown(str(error), 120),
+def _take_place(partial: Path, target: Path) -> None:
+    """Make ``partial`` the target. One that holds the same already stays: another process may be reading it."""
+
+    def files(folder: Path) -> set[tuple[str, int]]:
+        return {(path.name, path.stat().st_size) for path in folder.iterdir()}
+
+    try:
+        partial.rename(target)
+    except OSError:
+        if files(target) == files(partial):
+            shutil.rmtree(partial)
+        else:
+            shutil.rmtree(target)
+            partial.rename(target)
+
+
+def _unpack_all(listing: Listing, folder: Path, limits: Archive, free_ratio_bytes: int) -> list[StoredFile]:
+    files = []
+    room = int(limits.max_unpacked_mb * 1e6)
+    with _open_zip(listing.source, limits) as archive:
+        infos = archive.infolist()
+        for entry in wanted(listing):
+            parts = names.parts_of(entry.name)
+            path = folder / names.on_disk(entry.index, parts)
+            most = max(free_ratio_bytes, int(limits.max_ratio * entry.packed))
+            with _created(path) as out:
+                size = 0
+                for chunk in _chunks(archive, infos[entry.index], entry):
+                    size += len(chunk)
+                    if size > room:
+                        raise ArchiveProblem("archive-too-big", found=f"more than {limits.max_unpacked_mb:g} MB")
+                    if size > most:
+                        ratio = f"{size / max(entry.packed, 1):.0f}"
+                        raise ArchiveProblem("archive-ratio", entry.name, ratio=ratio)
+                    out.write(chunk)
+            if size != entry.size:
+                raise ArchiveProblem("archive-wrong-size", entry.name, claimed=entry.size, found=size)
+            room -= size
+            files.append(StoredFile(entry.name, parts, path, size))
+    return files
+
+
+def wanted(listing: Listing) -> Sequence[Entry]:
+    """The files that are no junk."""
+    return [e for e in listing.entries if e.kind is Kind.FILE and not names.is_junk(names.parts_of(e.name))]
+
+
+def in_place(listing: Listing) -> tuple[StoredFile, ...]:
+    """The files of a folder that are no junk, where they lie."""
+    return tuple(
+        StoredFile(entry.name, names.parts_of(entry.name), entry.path, entry.size)
+        for entry in wanted(listing)
+        if entry.path is not None
     )
 
 
-def _too_large(limits: Archive) -> _RefusedError:
-    return _RefusedError(
-        "archive-too-large",
-        "unpacks to more than {most} MB",
-        "hand in the clips alone: 30 clips of 30 s are 40 MB",
-        most=f"{limits.max_unpacked_mb:g}",
-    )
+def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
+    try:
+        with archive.open(info) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+    except _DAMAGE as error:
+        raise ArchiveProblem("archive-damaged-entry", entry.name, reason=str(error)) from None
 
 
-def _decoded(info: zipfile.ZipInfo) -> str:
-    """The name as the student's system wrote it: UTF-8 where marked, else UTF-8 or Big5 (Windows in Taiwan)."""
-    name = info.orig_filename
-    if not info.flag_bits & 0x800:
-        raw = name.encode("cp437", errors="replace")
-        for encoding in ("ascii", "utf-8", "cp950"):
-            try:
-                name = raw.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
-    return name.split("\0")[0]
-
-
-def _is_junk(name: str) -> bool:
-    parts = name.split("/")
-    return "__MACOSX" in parts or parts[-1].lower() in _JUNK_NAMES or parts[-1].startswith("._")
-
-
-def _names_findings(source: Path, infos: list[zipfile.ZipInfo], names: list[str]) -> Iterator[Finding]:
-    junk = [name for name in names if _is_junk(name)]
-    if junk:
-        yield Finding(
-            "archive-junk",
-            Severity.NOTE,
-            source.name,
-            "{count} files of the operating system in it ({example}, …) are left out",
-            facts={"count": len(junk), "example": shown(junk[0])},
-        )
-    redecoded = [
-        shown(name) for info, name in zip(infos, names, strict=True) if name != info.orig_filename.split("\0")[0]
-    ]
-    if redecoded:
-        yield Finding(
-            "archive-encoding",
-            Severity.NOTE,
-            source.name,
-            "{count} names are not marked as Unicode and were read as Big5 or UTF-8, such as {example}",
-            facts={"count": len(redecoded), "example": redecoded[0]},
-        )
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            yield Finding(
-                "archive-case",
-                Severity.WARNING,
-                f"{source.name} › {shown(name)}",
-                "differs from {other} in upper and lower case alone: on Windows and macOS one replaces the other",
-                "keep one of them",
-                facts={"other": shown(other)},
-            )
-
-
-def _listed(folder: Path, limits: Archive) -> Unpacked:
-    """The files of a folder, links and special files left out."""
-    entries, findings, total = [], [], 0
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        mode = path.lstat().st_mode
-        if stat.S_ISDIR(mode) or _is_junk(name):
-            continue
-        if not stat.S_ISREG(mode):
-            findings.append(
-                Finding(
-                    "archive-link",
-                    Severity.ERROR,
-                    f"{folder.name} › {shown(name)}",
-                    "a link or a special file",
-                    "put the file itself into the folder instead of a link to it",
-                )
-            )
-            continue
-        total += path.lstat().st_size
-        entries.append(Entry(name, path, path.lstat().st_size))
-        if len(entries) > limits.max_entries or total > limits.max_unpacked_mb * 1e6:
-            error = _too_large(limits)
-            findings.append(Finding(error.code, Severity.ERROR, folder.name, error.what, error.fix, facts=error.facts))
-            break
-    failed = any(finding.severity is Severity.ERROR for finding in findings)
-    return Unpacked(() if failed else tuple(entries), tuple(findings))
+@contextmanager
+def _created(path: Path) -> Iterator[io.BufferedWriter]:
+    try:
+        with path.open("xb") as file:
+            yield file
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{path.parent}: a hand-in cannot be unpacked there: {error.strerror}",
+            help="free some disk space, or point TMPDIR to a disk that has some",
+        ) from None

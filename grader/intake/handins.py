@@ -1,142 +1,210 @@
-"""Who handed in what: the files of a course's ``submissions/`` folder, sorted to their students.
+"""Who handed in what: a course's ``submissions/`` folder, sorted by student.
 
-Names are those the handout asks for, as the course site delivers them: ``ID.zip``, ``ID-1.zip`` for a resubmission, an
-unpacked folder ``ID/``, ``ID_report.pdf``, ``ID_README.txt``, ``ID_requirements.txt``, ``ID_code.zip`` or ``ID_code/``.
-A folder ``ID/`` may also hold all of one student's files. Upper and lower case make no difference.
+Uploads are named as the handout asks (``ID.zip``, ``ID_report.pdf``, ``ID_requirements.txt``, …), in any case, with the
+``-1`` a learning management system adds to a resubmission or the `` (1)`` of a browser. They may also lie in a folder
+``ID/`` per student. The order of files on disk never matters; links are not followed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.findings import Finding, Severity, Whose
-from grader.intake.interim_archive import shown
+from grader.errors import CourseError
+from grader.findings import Finding, Severity
+from grader.intake import names, sniff
 from grader.intake.submission import Attempt, HandIn
 from grader.rubric import Rubric
 
-_ARCHIVES = {".zip", ".7z", ".rar", ".gz", ".tgz", ".tar", ".xz", ".bz2"}
+_NUMBER = r"(?:-(?P<number>\d{1,4})| ?\((?P<copy>\d{1,4})\))?"
+_ARCHIVE_SUFFIX = r"\.(?:zip|7z|rar|tar|tgz|tar\.gz|tar\.bz2|tar\.xz|gz|zipx)"
 _COMPANIONS = {
-    "report": {".pdf"},
-    "readme": {".txt", ".md", ".pdf"},
-    "requirements": {".txt"},
+    "report": r"report{n}\.pdf",
+    "readme": r"readme{n}\.(?:txt|md|pdf)",
+    "requirements": r"requirements{n}\.txt",
+    "code": r"code{n}(?:\.zip)?",
 }
+_FOLDER_DEPTH = 4
+_OURS = {"rerun.yaml"}  # what a TA keeps in the folder
 
 
 @dataclass
 class _Found:
+    """What has been found for one student so far: each candidate with its rank."""
+
     attempts: list[Attempt] = field(default_factory=list)
-    companions: dict[str, Path] = field(default_factory=dict)
+    companions: dict[str, list[tuple[tuple[int, float, str], Path]]] = field(default_factory=lambda: defaultdict(list))
+
+    def record(self, student_id: str) -> HandIn:
+        ordered = sorted(self.attempts, key=lambda attempt: (attempt.number, attempt.file_time, str(attempt.path)))
+        newest = {kind: max(ranked)[1] for kind, ranked in self.companions.items()}
+        return HandIn(student_id, tuple(ordered), **newest)
+
+
+def student_id_of(name: str, rubric: Rubric) -> str | None:
+    """The student ID that a zip or folder is named after (``r12345678-1.zip``), upper case; None where it is not."""
+    match = _uploaded(name, rubric)
+    return match["id"].upper() if match else None
+
+
+def _uploaded(name: str, rubric: Rubric) -> re.Match[str] | None:
+    """Whether predictions are called so: an ID, the number of a resubmission, an archive's suffix or none."""
+    return re.fullmatch(rf"(?P<id>{rubric.student_id}){_NUMBER}(?:{_ARCHIVE_SUFFIX})?", name, re.IGNORECASE)
+
+
+def _owner(name: str, rubric: Rubric) -> str:
+    """The student ID that a name begins with, as written there; empty where it begins with none."""
+    match = re.match(rf"(?P<id>{rubric.student_id})(?![A-Za-z0-9])", name, re.IGNORECASE)
+    return match["id"] if match else ""
 
 
 def collect(submissions: Path, rubric: Rubric) -> tuple[list[HandIn], list[Finding]]:
-    """All hand-ins by student ID, and a finding for every file that belongs to nobody."""
-    students: defaultdict[str, _Found] = defaultdict(_Found)
-    unknown = []
-    paths = sorted(submissions.iterdir()) if submissions.is_dir() else []
-    for path in paths:
-        if path.name.startswith(".") or path.name in ("rerun.yaml",):
+    """Every student's hand-in, by student ID, and a finding for the TA for whatever could not be placed.
+
+    A student of whom only a report (or nothing usable) is there has no attempts. Raises :class:`CourseError` where
+    the folder cannot be read.
+    """
+    students: dict[str, _Found] = {}
+    findings: list[Finding] = []
+    for path in _listed(submissions):
+        owner = _owner(path.name, rubric)
+        if not owner or path.is_symlink():
+            findings.append(_unplaced(path, submissions))
             continue
-        if not _place(path, rubric, students):
-            unknown.append(path)
-    findings = [
-        Finding(
-            "submission-unrecognised",
-            Severity.WARNING,
-            shown(path.name),
-            "does not begin with a student ID, so it belongs to nobody",
-            "rename it after its student: r12345678.zip, r12345678_report.pdf",
-            whose=Whose.ENVIRONMENT,
-        )
-        for path in unknown
-    ]
-    return [_hand_in(student, found) for student, found in sorted(students.items())], findings
+        found = students.setdefault(owner.upper(), _Found())
+        if path.is_dir() and student_id_of(path.name, rubric):
+            findings += [_unplaced(other, submissions) for other in _student_folder(path, owner, found, rubric)]
+        elif not _place(path, owner, found, rubric):
+            findings.append(_unplaced(path, submissions))
+    return [students[student].record(student) for student in sorted(students)], findings
 
 
-def of_file(path: Path, rubric: Rubric) -> HandIn:
-    """The hand-in that one zip or folder is part of, with what lies beside it; its name need not be an ID."""
-    match = _match(path, rubric)
-    student = match["id"].upper() if match else path.stem.upper()
-    number = int(match["number"] or 0) if match else 0
-    beside: defaultdict[str, _Found] = defaultdict(_Found)
-    for other in sorted(path.parent.iterdir()):
-        if (other_match := _match(other, rubric)) and other_match["id"].upper() == student:
-            _place(other, rubric, beside)
+def beside(path: Path, rubric: Rubric) -> HandIn | None:
+    """The hand-in of the student whose zip or folder ``path`` is, from the files beside it and in it.
+
+    None where ``path`` is not named after a student. A zip is its own only attempt.
+    """
+    student = student_id_of(path.name, rubric)
+    if student is None:
+        return None
+    found = _Found()
+    for other in _listed(path.parent):
+        owner = _owner(other.name, rubric)
+        if owner.upper() == student and not other.is_symlink():
+            _place(other, owner, found, rubric)
+    if student_id_of(path.parent.name, rubric) == student:
+        _student_folder(path.parent, student, found, rubric)
+    found.attempts = []
     if path.is_dir():
-        _place_inside(path, student, beside)
-    return replace(_hand_in(student, beside[student]), attempts=(_attempt(path, number),))
+        _student_folder(path, student, found, rubric)
+    if not found.attempts:
+        found.attempts = [Attempt(path, 0, _time_of(path))]
+    return found.record(student)
 
 
-def _match(path: Path, rubric: Rubric) -> re.Match[str] | None:
-    """The ID at the beginning of a file's name, its resubmission number and its role."""
-    pattern = (
-        rf"(?P<id>{rubric.student_id})(?:[_-](?P<role>report|readme|requirements|code))?(?:-(?P<number>\d{{1,3}}))?"
-    )
-    stem = path.name if path.is_dir() else path.name[: -len(path.suffix)] if path.suffix else path.name
-    stem = stem.removesuffix(".tar")
-    return re.fullmatch(pattern, stem, re.IGNORECASE)
+def _listed(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise CourseError(
+            f"{folder}: cannot be read: {error.strerror}", help="hand-ins are looked for there; make the folder"
+        ) from None
+    return [path for path in paths if not names.is_junk((path.name,)) and path.name not in _OURS]
 
 
-def _place(path: Path, rubric: Rubric, students: defaultdict[str, _Found]) -> bool:
-    """Put a file or folder to its student; False where its name is nobody's."""
-    match = _match(path, rubric)
-    if match is None or path.is_symlink():
-        return False
-    student, role = match["id"].upper(), (match["role"] or "").lower()
-    suffix = path.suffix.lower()
-    if not role and path.is_dir():
-        _place_inside(path, student, students)
+def _place(path: Path, owner: str, found: _Found, rubric: Rubric) -> bool:
+    """Add one upload, named after its ``owner``, or (with an empty one) a companion inside the student's folder."""
+    upload = _uploaded(path.name, rubric) if owner else None
+    if upload and path.is_file() and (path.suffix or _is_archive(path)):
+        found.attempts.append(Attempt(path, _number(upload), _time_of(path)))
         return True
-    if not role and suffix in _ARCHIVES:
-        students[student].attempts.append(_attempt(path, int(match["number"] or 0)))
-        return True
-    if role == "code" and (path.is_dir() or suffix in _ARCHIVES):
-        students[student].companions["code"] = path
-        return True
-    if role and suffix in _COMPANIONS.get(role, set()):
-        students[student].companions[role] = path
-        return True
+    for kind, pattern in _COMPANIONS.items():
+        prefix = f"{re.escape(owner)}_" if owner else ""
+        match = re.fullmatch(prefix + pattern.replace("{n}", _NUMBER), path.name, re.IGNORECASE)
+        if match and (path.is_file() or (kind == "code" and path.is_dir())):
+            found.companions[kind].append(((_number(match), path.stat().st_mtime, path.name), path))
+            return True
     return False
 
 
-def _place_inside(folder: Path, student: str, students: defaultdict[str, _Found]) -> None:
-    """A folder named after a student: its clips themselves, or all of the student's files."""
-    found = students[student]
-    if any(_wavs(folder)):
-        found.attempts.append(_attempt(folder, 0))
-    for path in sorted(folder.iterdir()):
+def _student_folder(folder: Path, student: str, found: _Found, rubric: Rubric) -> list[Path]:
+    """Take in a folder named after a student: unpacked predictions, or everything handed in, or both.
+
+    Returns what could not be placed. Where no upload is in it, wav files anywhere below make the folder the upload.
+    """
+    upload = _uploaded(folder.name, rubric)
+    number = _number(upload) if upload else 0
+    before = len(found.attempts)
+    inside: list[Path] = []
+    others: list[Path] = []
+    for path in _listed(folder):
+        owner = _owner(path.name, rubric)
+        own = owner if owner.upper() == student.upper() else ""
         if path.is_symlink():
+            others.append(path)
+        elif (own and _place(path, own, found, rubric)) or _place(path, "", found, rubric):
             continue
-        stem = path.stem.lower() if path.is_file() else path.name.lower()
-        stem = re.sub(rf"^{re.escape(student.lower())}[_-]?", "", stem)
-        suffix = path.suffix.lower()
-        role = next((role for role, suffixes in _COMPANIONS.items() if stem == role and suffix in suffixes), None)
-        if role and path.is_file():
-            found.companions.setdefault(role, path)
-        elif stem == "code":
-            found.companions.setdefault("code", path)
-        elif path.is_file() and suffix in _ARCHIVES and re.fullmatch(r"(-?\d{1,3})?", stem):
-            found.attempts.append(_attempt(path, int(stem.lstrip("-") or 0)))
+        elif _is_archive(path) or (path.is_dir() and own and holds_wav(path)):
+            inside.append(path)
+        else:
+            others.append(path)
+    uploads = bool(inside) or len(found.attempts) > before
+    if any(path.suffix.lower() == ".wav" for path in others) or (not uploads and any(map(holds_wav, others))):
+        inside, others = [*inside, folder], []
+    found.attempts += [Attempt(path, number, _time_of(path)) for path in inside]
+    return others
 
 
-def _wavs(folder: Path) -> Iterator[Path]:
-    """Clips in a folder or one level down, but not in the student's code."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink() and "code" not in path.name.lower():
-            yield from path.glob("*.[wW][aA][vV]")
-        elif path.suffix.lower() == ".wav":
-            yield path
+def _is_archive(path: Path) -> bool:
+    return path.is_file() and sniff.is_archive(sniff.kind(sniff.head(path)))
 
 
-def _attempt(path: Path, number: int) -> Attempt:
-    time = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
-    return Attempt(path, number, time)
+def _number(match: re.Match[str]) -> int:
+    return int(match["number"] or match["copy"] or 0)
 
 
-def _hand_in(student: str, found: _Found) -> HandIn:
-    attempts = tuple(sorted(found.attempts, key=lambda attempt: (attempt.number, attempt.file_time, attempt.path)))
-    return HandIn(student, attempts, **found.companions)
+def _files(folder: Path, depth: int = 0) -> Iterator[os.DirEntry[str]]:
+    """Files under a folder to a depth that predictions may have, links not followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield entry
+            elif entry.is_dir(follow_symlinks=False) and depth < _FOLDER_DEPTH and not names.is_junk((entry.name,)):
+                yield from _files(Path(entry.path), depth + 1)
+
+
+def holds_wav(folder: Path) -> bool:
+    """Whether a wav file lies somewhere in a folder, a few folders deep; False for what is no folder."""
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    return is_folder and any(entry.name.lower().endswith(".wav") for entry in _files(folder))
+
+
+def _time_of(path: Path) -> dt.datetime:
+    """When a zip was last written, or the newest file of a folder."""
+    times = [entry.stat(follow_symlinks=False).st_mtime for entry in _files(path)] if path.is_dir() else []
+    return dt.datetime.fromtimestamp(max(times, default=path.stat().st_mtime), dt.UTC)
+
+
+def _unplaced(path: Path, root: Path) -> Finding:
+    where = f"{root.name}/{names.printable(path.relative_to(root).as_posix())}"
+    if path.is_symlink():
+        return Finding(
+            "submission-link",
+            Severity.WARNING,
+            where,
+            "This is a symbolic link; links are not followed.",
+            "Put the file itself there.",
+        )
+    return Finding(
+        "submission-unrecognised",
+        Severity.WARNING,
+        where,
+        "It is not clear whose this is or what it is for; it was left out.",
+        "Predictions are called ID.zip; beside them ID_report.pdf, ID_README.txt, ID_requirements.txt and ID_code.zip "
+        "are known.",
+    )
