@@ -31,7 +31,7 @@ SAMPLE_RATE_HZ = 16000
 HOP_SAMPLES = 160
 FRAME_SAMPLES = 1024
 _FULL_SCALE = 32768
-_LEAST_DEVIATION = 1e-8
+LEAST_DEVIATION = 1e-8
 
 Activations = npt.NDArray[np.float32]
 
@@ -60,7 +60,7 @@ def raw_frames(signal: Audio) -> npt.NDArray[np.float32]:
 def mean_and_deviation(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean and population standard deviation (at least 1e-8) of each frame, both of shape (frames, 1)."""
     mean = frames.mean(axis=1, keepdims=True)
-    return mean, np.maximum((frames - mean).std(axis=1, keepdims=True), np.float32(_LEAST_DEVIATION))
+    return mean, np.maximum((frames - mean).std(axis=1, keepdims=True), np.float32(LEAST_DEVIATION))
 
 
 def weights_path(capacity: Capacity, weights_file: Path | None = None) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.pitch import PitchTrack, decode
 
 if TYPE_CHECKING:
-    from grader.metrics.crepe_network import Crepe
+    from grader.metrics.crepe_fast import FastCrepe
 
 BLOCK_FRAMES = 32
 """Frames that go through the network together. A clip is cut into blocks from its start and the last one filled up, so
@@ -31,24 +33,37 @@ class BuiltinEngine:
         return {"engine": "builtin", "capacity": self._capacity, "weights_sha256": digest, "precision": "float32"}
 
     def activations(self, signal: Audio, first_frame: int = 0) -> tuple[int, Activations]:
-        import torch
-
         first_frame -= first_frame % BLOCK_FRAMES
-        frames = crepe.raw_frames(signal)[first_frame:]
-        count = len(frames)
-        if count == 0:
-            return first_frame, np.zeros((0, 360), dtype=np.float32)
-        mean, deviation = crepe.mean_and_deviation(frames)
-        normalised = np.zeros((-(-count // BLOCK_FRAMES) * BLOCK_FRAMES, crepe.FRAME_SAMPLES), dtype=np.float32)
-        normalised[:count] = (frames - mean) / deviation
-        blocks = torch.from_numpy(normalised.reshape(-1, BLOCK_FRAMES, crepe.FRAME_SAMPLES))
-        return first_frame, torch.cat([self._network(block) for block in blocks])[:count].numpy()
+        frames = crepe.frame_count(len(signal))
+        margin = crepe.FRAME_SAMPLES // 2
+        padded = np.pad(signal, (margin, margin + BLOCK_FRAMES * crepe.HOP_SAMPLES))
+        length = (BLOCK_FRAMES - 1) * crepe.HOP_SAMPLES + crepe.FRAME_SAMPLES
+        starts = range(first_frame * crepe.HOP_SAMPLES, frames * crepe.HOP_SAMPLES, BLOCK_FRAMES * crepe.HOP_SAMPLES)
+        blocks = _each(self._network, [padded[start : start + length] for start in starts])
+        return first_frame, np.concatenate(blocks)[: frames - first_frame]
 
     def decode(self, activations: Activations) -> PitchTrack:
         return decode(activations)
 
     @cached_property
-    def _network(self) -> Crepe:
-        from grader.metrics import crepe_network
+    def _network(self) -> FastCrepe:
+        from grader.metrics import crepe_fast, crepe_network
 
-        return crepe_network.load(self._capacity, self._weights_file)
+        return crepe_fast.FastCrepe(crepe_network.load(self._capacity, self._weights_file))
+
+
+def _each(network: Callable[[Audio], Activations], blocks: list[Audio]) -> list[Activations]:
+    """Blocks side by side on as many threads as torch may use, and each on one.
+
+    Nothing then depends on the number of threads, to the last bit, and no thread waits for another in every operation.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return [network(block) for block in blocks]
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(network, blocks))
+    finally:
+        torch.set_num_threads(threads)

