@@ -60,22 +60,19 @@ def as_json(result: CourseScores) -> dict[str, Any]:
 
 def _table(scored: list[tuple[str, Scores]], rank_by: Metric) -> Table:
     fad_name = scored[0][1].fad_name
-    table = Table(title="lower is better", title_justify="left")
+    title = f"lower is better; log2-F0 in semitones; ±: standard error of {fad_name} (jackknife over clips)"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for metric in _METRICS:
-        unit = " (semitones)" if metric == "log2_f0" else ""
-        table.add_column(metric_label(metric, fad_name) + unit, justify="right", style="bold" * (metric == rank_by))
-    table.add_column("clips", justify="right")
-    table.add_column("patches", justify="right")
-    table.add_column("left out", justify="right")
+        table.add_column(metric_label(metric, fad_name), justify="right", style="bold" * (metric == rank_by))
+    for heading in ("±", "clips", "patches", "left out"):
+        table.add_column(heading, justify="right")
     for name, scores in scored:
         left_out = sum(len(reasons) for reasons in scores.left_out.values())
-        stderr = "" if scores.fad_stderr is None else f" ± {scores.fad_stderr:.3f}"
         table.add_row(
             Text(name),
-            _number(scores.m_stft),
-            _number(scores.log2_f0),
-            _number(scores.fad) + stderr,
+            *(_number(scores.of(metric)) for metric in _METRICS),
+            _number(scores.fad_stderr),
             str(len(scores.clips)),
             str(scores.patches),
             str(left_out or ""),
