@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -60,13 +61,14 @@ def as_json(result: CourseScores) -> dict[str, Any]:
 
 def _table(scored: list[tuple[str, Scores]], rank_by: Metric) -> Table:
     fad_name = scored[0][1].fad_name
-    title = f"lower is better; log2-F0 in semitones; ±: standard error of {fad_name} (jackknife over clips)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
+    title = f"lower is better; log2-F0 in semitones; ± is the standard error of {fad_name}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table.add_column("", no_wrap=True)
     for metric in _METRICS:
-        table.add_column(metric_label(metric, fad_name), justify="right", style="bold" * (metric == rank_by))
+        style = "bold" if metric == rank_by else ""
+        table.add_column(metric_label(metric, fad_name), justify="right", style=style, no_wrap=True)
     for heading in ("±", "clips", "patches", "left out"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, scores in scored:
         left_out = sum(len(reasons) for reasons in scores.left_out.values())
         table.add_row(
