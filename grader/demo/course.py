@@ -184,9 +184,9 @@ def _wav_bytes(audio: Audio, sample_rate_hz: int) -> bytes:
 def _zip_bytes(folder: str, clips: Mapping[str, bytes]) -> bytes:
     """A zip of one folder; with one date for all, so that the same clips give the same bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in clips.items():
-            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}", _ZIP_TIME), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}", _ZIP_TIME), content, zipfile.ZIP_DEFLATED, 1)
     return buffer.getvalue()
 
 

@@ -83,7 +83,7 @@ class _Note:
 
 
 def sing(singer: Singer, seconds: float, seed: int) -> Audio:
-    """A phrase of about ``seconds`` at 48 kHz, shape (samples,), peak below 0.8."""
+    """A phrase of about ``seconds`` at 48 kHz, shape (samples,), peak about 0.3 to 0.5."""
     rng = np.random.default_rng(seed)
     frames = round(seconds * _FRAMES_PER_S)
     notes = _phrase(singer, frames, rng)
@@ -92,7 +92,7 @@ def sing(singer: Singer, seconds: float, seed: int) -> Audio:
     voiced = _harmonics(singer, _pitch_hz(singer, notes, frames, rng), formants_hz, loudness)
     noise = _noise(_noise_gain(singer, notes, formants_hz, loudness, rng), rng)
     audio = voiced + noise
-    audio *= rng.uniform(0.35, 0.75) / np.abs(audio).max()
+    audio *= rng.uniform(0.3, 0.5) / np.abs(audio).max()
     audio += rng.normal(0, 2e-4, len(audio))
     return audio.astype(np.float32)
 

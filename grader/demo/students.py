@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -45,8 +46,13 @@ def narrow_band(highest_hz: float) -> Render:
 
 def library_griffin_lim(_recording: Audio, mel: Mel, seed: int) -> Audio:
     """As a common library does it: clipped pseudo-inverse, 128 samples early, 256·(T−1) samples long."""
-    power = np.maximum(0, np.linalg.pinv(filterbank().astype(np.float64)) @ mel)
-    return audio_from_magnitude(np.sqrt(power), COURSE, iterations=30, seed=seed)[128:-128]
+    power = np.maximum(0, _pseudo_inverse() @ mel)
+    return audio_from_magnitude(np.sqrt(power), COURSE, iterations=16, seed=seed)[128:-128]
+
+
+@cache
+def _pseudo_inverse() -> np.ndarray:
+    return np.linalg.pinv(filterbank())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,244 @@
+"""`grader demo`: the same bytes every time, and every pretend student shows what it is there to show."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+from pypdf import PdfReader
+
+from grader import checks, mels, rubric
+from grader.audio import wav
+from grader.audio.mel import load_mel
+from grader.cli import main
+from grader.course import Course
+from grader.demo.course import make
+from grader.demo.singing import RATE_HZ, SINGERS, sing
+from grader.demo.students import STUDENTS
+from grader.errors import CourseError
+from grader.findings import Severity
+from grader.intake import handins
+from grader.metrics.m_stft import m_stft
+from grader.metrics.pitch import PitchTracker
+from grader.progress import Progress
+from grader.store import file_sha256
+from reference_vocoders.griffin_lim import griffin_lim
+
+BY_ID = {student.student_id: student for student in STUDENTS}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    root = tmp_path_factory.mktemp("demo") / "course"
+    assert make(root, Progress())
+    return Course(root)
+
+
+def hashes(root: Path) -> dict[str, str]:
+    return {path.relative_to(root).as_posix(): file_sha256(path) for path in root.rglob("*") if path.is_file()}
+
+
+def clips(demo: Course, student_id: str) -> dict[str, tuple[np.ndarray, int]]:
+    """Samples and rate of each clip of a hand-in, by the name within its folder."""
+    with zipfile.ZipFile(demo.submissions / f"{student_id}.zip") as archive:
+        assert {Path(name).parent.name for name in archive.namelist()} == {student_id}
+        return {
+            Path(name).name: sf.read(io.BytesIO(archive.read(name)), dtype="float32") for name in archive.namelist()
+        }
+
+
+def distance(demo: Course, student_id: str, numbers: tuple[int, ...] = (3, 25)) -> float:
+    found = clips(demo, student_id)
+    scores = []
+    for number in numbers:
+        name = BY_ID[student_id].clip_name.format(number=number)
+        scores.append(m_stft(found[name][0], wav.load(demo.references / f"{number:03d}.wav")))
+    return float(np.mean(scores))
+
+
+def test_made_anew_where_a_file_changed_and_left_alone_where_none_did(demo: Course) -> None:
+    before = hashes(demo.root)
+    assert not make(demo.root, Progress())
+    (demo.submissions / "R12922001.zip").write_bytes(b"")
+    (demo.root / "report_points.csv").unlink()
+    shutil.rmtree(demo.test_mels)
+    (demo.root / "mine.txt").write_text("kept")
+    assert make(demo.root, Progress())
+    assert (demo.root / "mine.txt").read_text() == "kept"
+    (demo.root / "mine.txt").unlink()
+    assert hashes(demo.root) == before
+
+
+def test_other_folders_and_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for path in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(CourseError, match="not a demo course"):
+            make(path, Progress())
+    assert hashes(tmp_path).keys() == {"thesis.txt"}
+
+
+def test_the_command_refuses_them_too(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    result = CliRunner().invoke(main, ["demo", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "not a demo course" in result.stderr
+
+
+def test_rubric_differs_only_where_the_demo_needs_it(demo: Course) -> None:
+    ours, given = demo.rubric.model_dump(), rubric.load().model_dump()
+    assert ours.pop("title").startswith("Demo")
+    given.pop("title")
+    assert ours["metrics"]["log2_f0"].pop("capacity") == "tiny"
+    given["metrics"]["log2_f0"].pop("capacity")
+    assert ours["points"].pop("anchors") != given["points"].pop("anchors")
+    assert ours == given
+
+
+def test_mels_are_what_grader_mels_makes_of_the_recordings(demo: Course) -> None:
+    before = hashes(demo.root)
+    made = mels.make([demo.root / "recordings"], demo.test_mels, demo.rubric, references=demo.references)
+    assert list(made.recordings) == [f"{number:03d}" for number in range(1, 31)]
+    assert 50 < made.seconds < 80
+    assert hashes(demo.root) == before
+    assert len(demo.mel_paths()) == len(demo.reference_paths()) == 30
+    assert {sf.info(path).samplerate for path in demo.references.iterdir()} == {22050}
+
+
+def test_who_handed_in_what(demo: Course) -> None:
+    found, unknown = handins.collect(demo.submissions, demo.rubric)
+    assert unknown == []
+    assert [hand_in.student_id for hand_in in found] == list(BY_ID)
+    assert [hand_in.student_id for hand_in in found if not hand_in.attempts] == ["R12922008"]
+    assert all(hand_in.report for hand_in in found)
+    assert sum(hand_in.requirements is not None for hand_in in found) == 7
+
+    late = {name: time - demo.rubric.deadline_at for name, time in demo.submission_times().items()}
+    hours = {name: delay.total_seconds() / 3600 for name, delay in late.items() if delay.total_seconds() > 0}
+    assert hours == {"R12922002": pytest.approx(4.2, abs=0.1), "R12922004": pytest.approx(70.7, abs=0.1)}
+    assert set(BY_ID) - set(late) == {"R12922005"}
+    assert set(BY_ID) - set(demo.report_points()) == {"R12922003"}
+    by_id = {hand_in.student_id: hand_in for hand_in in found}
+    assert by_id["R12922005"].attempts[0].file_time < demo.rubric.deadline_at
+
+
+def test_reports(demo: Course) -> None:
+    for student in STUDENTS:
+        reader = PdfReader(demo.submissions / f"{student.student_id}_report.pdf", strict=True)
+        assert len(reader.pages) == 10
+        assert student.student_id in reader.pages[0].extract_text()
+        [link] = reader.pages[0]["/Annots"]
+        assert link.get_object()["/A"]["/URI"] == f"https://example.com/{student.student_id}"
+        ratios = {round(float(page.mediabox.width / page.mediabox.height), 3) for page in reader.pages}
+        assert ratios == {1.333 if student.student_id == "R12922005" else 1.778}
+
+
+@pytest.fixture(scope="module")
+def found(demo: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, set[str]]]]:
+    """Finding codes by student and severity, from the checks themselves."""
+    hand_ins, _ = handins.collect(demo.submissions, demo.rubric)
+    codes: dict[str, dict[str, set[str]]] = {}
+    for hand_in in hand_ins:
+        report = checks.check(
+            hand_in.attempts[0].path if hand_in.attempts else demo.submissions / f"{hand_in.student_id}.zip",
+            demo.rubric,
+            hand_in=hand_in,
+            mels=demo.mel_paths(),
+            unpack_to=tmp_path_factory.mktemp(hand_in.student_id),
+        )
+        by_severity: dict[str, set[str]] = {severity: set() for severity in Severity}
+        for finding in report.findings:
+            by_severity[finding.severity].add(finding.code)
+        codes[hand_in.student_id] = by_severity
+    return codes
+
+
+def test_only_three_cannot_be_graded(found: dict[str, dict[str, set[str]]]) -> None:
+    failed = {student_id for student_id, codes in found.items() if codes[Severity.ERROR]}
+    assert failed == {"R12922006", "R12922007", "R12922008"}
+    assert not any(found["R12922001"].values())
+    assert not any(found["R12922002"].values())
+
+
+def test_wrong_names_are_warned_of(demo: Course, found: dict[str, dict[str, set[str]]]) -> None:
+    assert set(clips(demo, "R12922003")) == {f"{number}.wav" for number in range(1, 31)}
+    assert found["R12922003"][Severity.WARNING]
+
+
+def test_short_clips_are_a_note(demo: Course, found: dict[str, dict[str, set[str]]]) -> None:
+    frames = load_mel(demo.test_mels / "009.npy").shape[1]
+    assert len(clips(demo, "R12922005")["009.wav"][0]) == 256 * (frames - 1)
+    assert len(clips(demo, "R12922001")["009.wav"][0]) == 256 * frames
+    assert found["R12922005"][Severity.NOTE]
+    assert found["R12922005"][Severity.WARNING]  # the 4:3 report
+
+
+def test_silent_clip(demo: Course) -> None:
+    silent = {name for name, (audio, _) in clips(demo, "R12922006").items() if not audio.any()}
+    assert silent == {"017.wav"}
+
+
+def test_wrong_rate(demo: Course) -> None:
+    assert {rate for _, rate in clips(demo, "R12922007").values()} == {24000}
+    assert {rate for _, rate in clips(demo, "R12922002").values()} == {22050}
+
+
+def test_students_are_as_good_as_they_are_called(demo: Course) -> None:
+    baseline = float(
+        np.mean(
+            [
+                m_stft(
+                    griffin_lim(load_mel(demo.test_mels / f"{number:03d}.npy")),
+                    wav.load(demo.references / f"{number:03d}.wav"),
+                )
+                for number in (3, 25)
+            ]
+        )
+    )
+    excellent, good, fair, poor, below = (distance(demo, f"R1292200{number}") for number in (1, 2, 3, 4, 5))
+    assert excellent < good - 0.2 < good < fair - 0.15
+    assert excellent < baseline - 0.4
+    assert baseline < below < poor - 0.5
+    assert poor < 2 * baseline + 0.2
+
+
+def test_nobody_hands_in_the_reference(demo: Course) -> None:
+    """A mel holds no phase: what is made from it is nowhere near the recording's waveform."""
+    for student_id in ("R12922001", "R12922002"):
+        audio = clips(demo, student_id)["004.wav"][0].astype(np.float64)
+        reference = wav.load(demo.references / "004.wav").astype(np.float64)[: len(audio)]
+        spectrum = np.fft.rfft(reference, 2 * len(audio)).conj() * np.fft.rfft(audio, 2 * len(audio))
+        correlation = np.abs(np.fft.irfft(spectrum)).max() / np.sqrt(np.sum(reference**2) * np.sum(audio**2))
+        assert 20 * np.log10(correlation / np.sqrt(1 - correlation**2)) < -3
+
+
+def test_singing_is_reproducible_and_stays_within_full_scale() -> None:
+    audio = sing(SINGERS[1], 1.2, seed=3)
+    assert audio.shape == (pytest.approx(1.2 * RATE_HZ, abs=256),)
+    assert np.array_equal(audio, sing(SINGERS[1], 1.2, seed=3))
+    assert not np.array_equal(audio, sing(SINGERS[1], 1.2, seed=4))
+    assert 0.29 < np.abs(audio).max() < 0.51
+
+
+@pytest.mark.parametrize("number", [2, 12, 24])
+def test_crepe_hears_a_melody_in_the_singers_range(demo: Course, number: int) -> None:
+    path = demo.references / f"{number:03d}.wav"
+    singer = {singer.name: singer for singer in SINGERS}[
+        next(
+            r.stem for s, r in mels.number(mels.find([demo.root / "recordings"]), demo.rubric).items() if s == path.stem
+        ).rsplit("_", 1)[0]
+    ]
+    audio = wav.load(path)
+    track = PitchTracker("tiny").track(audio)
+    level = np.array([np.sqrt(np.mean(audio[max(0, at - 220) : at + 221] ** 2)) for at in range(0, len(audio), 220)])
+    count = min(len(level), len(track.confidence))
+    sung = level[:count] > 0.25 * level.max()
+    assert np.mean(track.confidence[:count][sung] > 0.6) > 0.85
+    sure = track.confidence > 0.6
+    pitch = 69 + 12 * np.log2(track.f0_hz[sure] / 440)
+    inside = (pitch > singer.low - 3) & (pitch < singer.high + 3)
+    assert inside.mean() > 0.9
