@@ -165,3 +165,23 @@ def leaderboard(course_dir: Path, jobs: int | None) -> None:
     with progress.on(Console(stderr=True)) as shown:
         board, page = build(course.find(course_dir), processes=jobs, shown=shown)
     show(board, page, Console(highlight=False))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine can do for reruns, and fire real attacks at its sandbox.
+
+    Exit status 2 where students' code should not be run.
+    """
+    import json
+
+    from rich.console import Console
+
+    from grader import progress
+    from grader.rerun import doctor as doctors
+
+    with progress.on(Console(stderr=True)) as shown:
+        health = doctors.examine(shown)
+    click.echo(json.dumps(health.as_json(), indent=2) if as_json else "\n".join(doctors.lines(health)))
+    sys.exit(0 if health.safe else 2)

@@ -309,8 +309,8 @@ class _Started:
         if own_count:
             rlimits["RLIMIT_NPROC"] = job.limits.processes
         return marshal.dumps({
-            "ready_fd": ready, "go_fd": go, "user": user, "boxed": boxed, "counted": self.meter.name != "watchdog", "rlimits": rlimits,
-            "network": job.network, "restrict": sandbox.level != "none",
+            "ready_fd": ready, "go_fd": go, "user": user, "boxed": boxed, "counted": self.meter.name != "watchdog",
+            "rlimits": rlimits, "network": job.network, "restrict": sandbox.level != "none",
             "landlock": _boxed_paths() if boxed else self._open_paths(),
             "workdir": job.workdir, "command": job.command, "environment": self._environment(),
         })  # fmt: skip

@@ -1,8 +1,8 @@
 """A seccomp filter: system calls that inference never needs and that reach far into the kernel fail with EPERM.
 
 Mounting, namespaces (a user namespace would give back every privilege inside it), tracing, keyrings, BPF, kernel
-modules, io_uring. Where no cgroup counts it: memory that belongs to no process. Where there are no namespaces of its own:
-sockets, and changes to files of the TA's that Landlock does not guard.
+modules, io_uring. Where no cgroup counts it: memory that belongs to no process. Without namespaces of its own: sockets,
+and changes to files of the TA's that Landlock does not guard.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ class _Program(ctypes.Structure):
 
 
 def program(machine: str, *, boxed: bool, counted: bool) -> bytes | None:
-    """The filter as classic BPF for ``x86_64`` or ``aarch64``; None for other machines. boxed: in namespaces of its own;
-    counted: in a cgroup."""
+    """The filter as classic BPF for ``x86_64`` or ``aarch64``; None for other machines.
+
+    boxed: in namespaces of its own. counted: in a cgroup.
+    """
     if machine not in _MACHINES:
         return None
     column, arch, clone = _MACHINES[machine]
