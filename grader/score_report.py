@@ -61,13 +61,14 @@ def as_json(result: CourseScores) -> dict[str, Any]:
 
 def _table(scored: list[tuple[str, Scores]], rank_by: Metric) -> Table:
     fad_name = scored[0][1].fad_name
-    title = f"lower is better; log2-F0 in semitones; ± is the standard error of {fad_name}"
+    clips = len(scored[0][1].clips)
+    title = f"{clips} clips, lower is better; log2-F0 in semitones; ±: standard error of {fad_name}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     table.add_column("", no_wrap=True)
     for metric in _METRICS:
         style = "bold" if metric == rank_by else ""
         table.add_column(metric_label(metric, fad_name), justify="right", style=style, no_wrap=True)
-    for heading in ("±", "clips", "patches", "left out"):
+    for heading in ("±", "patches", "left out"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, scores in scored:
         left_out = sum(len(reasons) for reasons in scores.left_out.values())
@@ -75,7 +76,6 @@ def _table(scored: list[tuple[str, Scores]], rank_by: Metric) -> Table:
             Text(name),
             *(_number(scores.of(metric)) for metric in _METRICS),
             _number(scores.fad_stderr),
-            str(len(scores.clips)),
             str(scores.patches),
             str(left_out or ""),
         )
