@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from grader.findings import Whose
-from grader.grades.late import duration
 from grader.grades.leaderboard import Grade, Leaderboard
 from grader.grades.numbers import plain
 from grader.metrics.scores import Scores
@@ -24,7 +24,7 @@ def show(board: Leaderboard, page: Path, console: Console) -> None:
     for row in board.unranked:
         innocent = row.grade.whose not in (None, Whose.STUDENT)
         whose = f" (the {row.grade.whose}'s fault, not the student's)" if innocent else ""
-        _line(console, f"not ranked: {printable(row.grade.student_id)}{whose}: {printable(row.grade.failure or '')}", "red")
+        _line(console, printable(f"not ranked: {row.grade.student_id}{whose}: {row.grade.failure}"), "red")
     for note in notes(board):
         _line(console, f"note: {printable(note)}", "yellow")
     _line(console, f"open {page}")
@@ -39,12 +39,12 @@ def notes(board: Leaderboard) -> list[str]:
         found.append(f"{board.fad_name} stands in for FAD" + (f": {reason}" if reason else ""))
     if counted["file_times"]:
         found.append(
-            f"{counted['file_times']} of {counted['handed_in']} hand-ins are dated by the file's own time; "
+            f"dated by the file's own time: {counted['file_times']} of {counted['handed_in']} hand-ins; "
             "the true times belong into submissions.csv"
         )
     if counted["without_report"]:
         found.append(
-            f"{counted['without_report']} without report points, so without a final grade; "
+            f"without report points, so without a final grade: {counted['without_report']} of {len(board.rows)}; "
             "they belong into report_points.csv"
         )
     return found
@@ -53,14 +53,12 @@ def notes(board: Leaderboard) -> list[str]:
 def _table(board: Leaderboard) -> Table:
     columns = view.columns(board)
     table = Table(title=Text(board.rubric.title), title_justify="left", title_style="bold")
-    table.add_column("Rank", justify="right")
-    table.add_column("Student")
-    for column in columns:
-        table.add_column(column.label, justify="right")
-    table.add_column("Quality", justify="right")
-    table.add_column("Late", no_wrap=True)
-    table.add_column("Report", justify="right")
-    table.add_column("Final", justify="right", style="bold")
+    table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, (0, 1, 0, 0), False  # fits into 80 columns
+    table.add_column("Rank", justify="right", no_wrap=True)
+    table.add_column("Student", overflow="ellipsis", no_wrap=True)
+    for heading in (*(column.label for column in columns), "Quality", "Late", "Report"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("Final", justify="right", no_wrap=True, style="bold")
     for entry in view.in_order(board):
         if entry.rung:
             values = _values(entry.rung.scores, columns)
@@ -92,7 +90,7 @@ def _late(grade: Grade) -> str:
     late = grade.lateness
     if late is None:
         return "—"
-    return f"−{plain(late.percent)} %  {duration(late.delay)}" if late.step else "on time"
+    return f"−{plain(late.percent)} %" if late.step else ""
 
 
 def printable(text: str) -> str:

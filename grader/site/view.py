@@ -166,8 +166,22 @@ def _drawing_width(board: Leaderboard) -> float:
 
 def settings(board: Leaderboard) -> list[tuple[str, str]]:
     """What the numbers depend on, as dotted names and values, from the records themselves."""
-    found = next((each.settings for each in _all_scores(board)), {})
-    return list(_flat("", found))
+    return [each for each in _flat("", _settings(board)) if each[0] != "fad.instead_of_vggish"]
+
+
+def setting(board: Leaderboard, metric: str, key: str) -> str | None:
+    """One of the settings, where it is known."""
+    value = _settings(board).get(metric, {}).get(key)
+    return None if value is None else str(value)
+
+
+def instead_of_vggish(board: Leaderboard) -> str | None:
+    """Why another distance stands in for FAD, where one does and the reason is known."""
+    return setting(board, "fad", "instead_of_vggish")
+
+
+def _settings(board: Leaderboard) -> Mapping[str, Mapping[str, Any]]:
+    return next((found.settings for found in _all_scores(board)), {})
 
 
 def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
@@ -176,13 +190,6 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
             yield from _flat(f"{name}.{key}" if name else str(key), inner)
     else:
         yield name, "none" if value is None else str(value)
-
-
-def instead_of_vggish(board: Leaderboard) -> str | None:
-    """Why another distance stands in for FAD, where one does and the reason is known."""
-    settings_of_fad = (found.settings.get("fad") for found in _all_scores(board))
-    reasons = (known.get("instead_of_vggish") for known in settings_of_fad if isinstance(known, Mapping))
-    return next((str(reason) for reason in reasons if reason), None)
 
 
 @dataclass(frozen=True)

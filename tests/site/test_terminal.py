@@ -25,7 +25,7 @@ def test_order_numbers_reasons_and_where_to_look(board: Leaderboard) -> None:
     assert places == sorted(places)
     for expected in (
         "1.192",
-        "−20 %  23 h",
+        "−20 %",
         "003.wav: The clip is silent.",
         "file's own time",
         "without report points",
