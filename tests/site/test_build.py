@@ -52,7 +52,7 @@ def test_a_wrong_table_is_told_before_any_work(here: Course, monkeypatch: pytest
 
     monkeypatch.setattr(scoring, "score_course", score_course)
     (here.root / "report_points.csv").write_text("student_id,points\nr12922001,A+\n")
-    with pytest.raises(CourseError, match="report_points.csv:2"):
+    with pytest.raises(CourseError, match=r"report_points\.csv:2"):
         build(here, processes=1, shown=Progress())
 
 
