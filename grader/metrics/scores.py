@@ -28,7 +28,8 @@ class ClipScore:
 class Scores:
     """A hand-in (or a baseline) over all its clips.
 
-    m_stft, log2_f0: means over the clips that have a number. fad: between the embeddings of all clips, with its name
+    m_stft, log2_f0: means over the clips whose references can be compared with; None where another clip has no number,
+    so that nobody gains by it. fad: between the embeddings of all clips, with its name
     as it must be shown (``FAD`` with VGGish, ``FD-logmel`` with the weight-free fallback), its jackknife standard error
     over clips, and how many 0.96 s patches of prediction and reference it rests on.
     left_out: for each metric, the clips without a number and why. settings: everything the numbers depend on.
