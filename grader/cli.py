@@ -71,9 +71,9 @@ def mels(recordings: tuple[Path, ...], out: Path, references: Path | None, force
     made = making.make(recordings, out, course.rubric_near(course_dir), references=references, force=force)
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{len(made.recordings)} mels in {out}, of {made.seconds:.1f} s; which is which: {made.table}")
+    click.echo(f"{out}: mels of {len(made.recordings)} recordings, {made.seconds:.1f} s; which is which: {made.table}")
     if references:
-        click.echo(f"references in {references}: keep them private")
+        click.echo(f"{references}: the references; keep them private")
 
 
 @main.command()

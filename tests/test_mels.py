@@ -156,7 +156,7 @@ def test_the_command(tmp_path: Path) -> None:
     arguments = [str(tmp_path / "a.wav"), "--out", str(tmp_path / "m"), "--references", str(tmp_path / "r")]
     result = CliRunner().invoke(main, ["mels", *arguments])
     assert result.exit_code == 0
-    assert f"1 mels in {tmp_path / 'm'}, of 0.5 s" in result.stdout
+    assert f"{tmp_path / 'm'}: mels of 1 recordings, 0.5 s" in result.stdout
     assert "keep them private" in result.stdout
     assert "the rubric counts 30 clips, 1 were made" in result.stderr
     assert sorted(contents(tmp_path)) == ["a.wav", "m.csv", "m/001.npy", "r/001.wav"]

@@ -95,7 +95,7 @@ STUDENTS = (
         "R12922004",
         "poor: few iterations, nothing above 5 kHz; three days late",
         narrow_band(5000),
-        _november(4, 22, 40),
+        _november(5, 0, 20),
         38,
         requirements=None,
     ),
