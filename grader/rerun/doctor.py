@@ -5,7 +5,6 @@ Each item is on, weak or off, with what was found and the command that would men
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def examine(progress: Progress) -> Health:
     if not working:
         return Health((_sandbox(None), *items), ())
     box = working[0]
-    with tempfile.TemporaryDirectory(prefix="grader-doctor-") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with tempfile.TemporaryDirectory(prefix="grader-doctor-") as folder, ThreadPoolExecutor(4) as pool:
         fired = []
         progress.start("Firing attacks at the sandbox", len(ATTACKS), len(ATTACKS))
         attacks = [pool.submit(fire, attack, box, Path(folder, name)) for name, attack in ATTACKS.items()]

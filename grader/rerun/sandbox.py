@@ -140,7 +140,7 @@ class _Started:
     def __enter__(self) -> _Started:
         job, sandbox = self.job, self.sandbox
         become = sandbox.level == "bubblewrap" and not sandbox.own_user
-        user = _another_user() if become else None
+        self.user = user = _another_user() if become else None
         job.out.chmod(0o700)
         if user is not None:
             os.chown(job.out, user, user)
@@ -197,7 +197,7 @@ class _Started:
             self._drain()
             return self._outcome(None, None, protections, 0.0, error=f"{report['error']} {self.log.text()}".strip())
         protections |= {key: value for key, value in report.items() if key != "user"}
-        protections["another_user"] = report["user"] != os.geteuid()
+        protections["another_user"] = self.user is not None
         started_ms = 1000 * (time.monotonic() - self.begun)
         self.begun = time.monotonic()
         with contextlib.suppress(BrokenPipeError):

@@ -18,7 +18,7 @@ from grader.rerun.limits import MB, Meter
 from grader.rerun.sandbox import Sandbox, base_python, remove
 from grader.rubric import Limits
 
-LIMITS = Limits(wall_s=4, cpu_s=2, memory_mb=300, processes=48, output_mb=20, tmp_mb=16, shm_mb=16, log_kb=64, log_mb=5)
+LIMITS = Limits(wall_s=3, cpu_s=1, memory_mb=300, processes=48, output_mb=20, tmp_mb=16, shm_mb=16, log_kb=64, log_mb=5)
 _PATIENT = LIMITS.model_copy(update={"wall_s": 60.0})  # where CPU time must run out first, on a busy machine too
 
 
