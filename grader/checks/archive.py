@@ -131,6 +131,8 @@ def names_safe(listing: Listing, folder: str) -> Checked[bool | None]:
 
 def _unsafe(listing: Listing, folder: str) -> Iterator[Finding]:
     for entry in listing.entries:
+        if entry.kind is Kind.FOLDER and entry.name in ("./", ".\\"):
+            continue
         try:
             names.parts_of(entry.name)
         except names.UnsafeName as reason:
@@ -278,7 +280,8 @@ def files(listing: Listing, unpack_to: Path, rubric: Rubric, folder: str) -> Che
 @rule(after=("names_safe",))
 def tidy(listing: Listing) -> Checked[None]:
     """It is free of what macOS, Windows and notebooks leave behind."""
-    junk = [entry.name for entry in listing.entries if names.is_junk(names.parts_of(entry.name))]
+    plain_files = (entry for entry in listing.entries if entry.kind is Kind.FILE)
+    junk = [entry.name for entry in plain_files if names.is_junk(names.parts_of(entry.name))]
     if junk:
         yield note(
             "archive-junk",

@@ -297,7 +297,7 @@ def not_clipped(decoded: Mapping[str, Measured], source: Path) -> Checked[None]:
     """No clip is louder than full scale."""
     for clip in decoded.values():
         if clip.peak > 1 + 1e-6 or clip.full_scale > _CLIPPED_SHARE:
-            beyond = f", up to {clip.peak:.2f}" if clip.peak > 1 + 1e-6 else ""
+            beyond = f", up to {clip.peak:.3g}" if clip.peak > 1 + 1e-6 else ""
             yield note(
                 "wav-clipped",
                 place(source, clip.file.name),

@@ -172,6 +172,8 @@ def complete(layout: Layout, source: Path, rubric: Rubric) -> Checked[None]:
         near += [
             f"{printable(file.name)} is there, but its name does not say which clip it is" for file in layout.extra
         ]
+        if any(clip_number(file.parts[-1], names) == 0 for file in layout.extra):
+            near.insert(0, f"Are they counted from 0? The first is {names[0]}")
         yield error(
             "clips-missing",
             place(source),

@@ -18,10 +18,11 @@ from grader.rubric import Rubric
 
 rule = Rules("mels")
 
-# Measured on real singing and on Griffin-Lim of it, see tests/checks/test_mels.py: a clip correlates with its own mel
-# above 0.9, with another's below 0.8 even for repeated words; the two steps leave room on both sides.
-_SURE_CORRELATION = 0.85
-_SURE_MARGIN = 0.2
+# Measured on 30 lines of real singing (tests/checks/test_mels.py): a clip correlates with its own mel by 0.94 to 1 from
+# a vocoder, 0.69 and more from whole synthesis systems, 0.57 and more in noise 10 dB below; with another line's mel by
+# 0.63 at most. The steps leave room on both sides, and a line that is sung twice fails the margin.
+_SURE_CORRELATION = 0.7
+_SURE_MARGIN = 0.25
 _QUIET_DB = -30.0
 _FLOOR_DB = -60.0
 

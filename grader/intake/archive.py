@@ -8,6 +8,7 @@ Conventions: sizes in bytes, MB of 10^6 bytes; nested archives are never opened.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -190,7 +191,7 @@ def overlapping(listing: Listing) -> tuple[Entry, Entry | None] | None:
     if listing.directory_offset is None:
         return None
     ordered = sorted(listing.entries, key=lambda entry: entry.offset)
-    for entry, after in zip(ordered, [*ordered[1:], None], strict=True):
+    for entry, after in itertools.zip_longest(ordered, ordered[1:]):
         end = entry.offset + 30 + len(entry.stored) + entry.packed  # 30: a local header without its name
         if end > (after.offset if after else listing.directory_offset):
             return entry, after
