@@ -83,12 +83,10 @@ def frechet_score(predictions: Sequence[Embedding], references: Sequence[Embeddi
     """
     if len(predictions) != len(references):
         raise ValueError(f"{len(predictions)} predictions and {len(references)} references")
-    sides = []
-    for embeddings in (predictions, references):
-        if sum(map(len, embeddings)) < 2:
-            raise ValueError("fewer than two patches")
-        sides.append(embeddings)
-    origin = np.concatenate(sides[1]).mean(axis=0, dtype=np.float64)
+    sides = (predictions, references)
+    if any(sum(map(len, side)) < 2 for side in sides):
+        raise ValueError("fewer than two patches")
+    origin = np.concatenate(references).mean(axis=0, dtype=np.float64)
     clips = [[Moments.of(embedding, origin) for embedding in side] for side in sides]
     prediction, reference = (sum(side[1:], start=side[0]) for side in clips)
 
