@@ -62,8 +62,10 @@ class Environment:
     reused: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        record = asdict(self)
-        return {**record, "path": str(self.path), "python": str(self.python)}
+        packages = [{**asdict(package), "hashes": list(package.hashes)} for package in self.packages]
+        repairs = [asdict(entry) for entry in self.repairs]
+        paths = {"path": str(self.path), "python": str(self.python)}
+        return {**asdict(self), **paths, "packages": packages, "repairs": repairs}
 
 
 class InstallError(Exception):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 _LISTS = ("extra-index-url", "find-links")
 _KNOWN = ("index-url", "cert", "no-index", *_LISTS)
@@ -69,6 +70,7 @@ def from_config_list(printed: str) -> dict[str, str]:
     return {**found["global"], **found["install"]}
 
 
+@cache
 def _config_list() -> str:
     command = [sys.executable, "-I", "-m", "pip", "config", "list"]
     try:

@@ -29,7 +29,8 @@ _SYMPTOMS: tuple[tuple[str, str, str, str, Whose], ...] = (
         Whose.STUDENT,
     ),
     (
-        r"Temporary failure in name resolution|Network is unreachable|Name or service not known|Failed to resolve",
+        r"Temporary failure in name resolution|Network is unreachable|Name or service not known|Failed to resolve"
+        r"|urlopen error|Max retries exceeded|sock\.connect\([^\n]*\n(?:[^\n]*\n)?[^\n]*Permission denied",
         "rerun-network",
         "inference reached for the network, which it does not have",
         "put everything that inference needs into the zip",
