@@ -21,8 +21,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import scipy.fft
-import scipy.sparse
 import soundfile as sf
 from numpy.lib.stride_tricks import sliding_window_view
 from rich.console import Console
@@ -71,6 +69,8 @@ def power_from_mel(mel: Mel, config: MelConfig = COURSE) -> np.ndarray:
 
     Bins in no band (0 Hz, above ``fmax_hz``) are zero. Raises ``ValueError`` as :func:`griffin_lim` does.
     """
+    import scipy.sparse
+
     mel = np.asarray(mel, dtype=np.float32)
     if mel.ndim != 2 or mel.shape[0] != config.bands or mel.shape[1] == 0:
         raise ValueError(f"mel of shape {mel.shape}, expected ({config.bands}, frames)")
@@ -94,6 +94,8 @@ def _window(config: MelConfig) -> np.ndarray:
 
 def stft(audio: Audio, config: MelConfig) -> np.ndarray:
     """Complex spectra of shape (frames, n_fft/2 + 1) in the course's framing."""
+    import scipy.fft
+
     frames = sliding_window_view(np.pad(audio, config.pad_samples), config.win_length)[:: config.hop_length]
     spectra: np.ndarray = scipy.fft.rfft(frames * _window(config), n=config.n_fft)
     return spectra
@@ -101,6 +103,8 @@ def stft(audio: Audio, config: MelConfig) -> np.ndarray:
 
 def istft(spectra: np.ndarray, config: MelConfig) -> Audio:
     """The audio whose :func:`stft` is nearest to ``spectra`` in the least-squares sense, shape (hop · frames,)."""
+    import scipy.fft
+
     window, samples = _window(config), config.hop_length * len(spectra)
     frames = scipy.fft.irfft(spectra, n=config.n_fft)[:, : config.win_length] * window
     weight = _overlap_add(np.broadcast_to(window**2, frames.shape), config.hop_length)

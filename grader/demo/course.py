@@ -33,6 +33,7 @@ _RUBRIC_CHANGES = {
     r"^title: .*": "title: Demo of HW2 GAN-based Mel-Vocoder             # shown on every page",
     r"^deadline: .*": "deadline: 2023-11-01 23:59                           # the pretend students' times go with it",
     r"^  rank_by: .*": "  rank_by: m_stft                                    # m_stft | log2_f0 | fad",
+    r"^    embedding: .*": "    embedding: logmel                                # a demo downloads no weights",
     r"^    capacity: .*": "    capacity: tiny                                   # for speed; full is ten times slower",
     r"^  anchors:.*\n(?:    - .*\n)+": """\
   # Computed singing is easier than the handout's clips, so all points ask for a lower score here than its 1.142.
