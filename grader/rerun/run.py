@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import datetime as dt
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +14,7 @@ from typing import Any
 from grader import checks
 from grader.course import Course
 from grader.errors import CourseError, GraderError
-from grader.findings import Severity
+from grader.findings import Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import HandIn
 from grader.rerun import sampling, sandbox
@@ -27,9 +29,8 @@ _STAGE = "rerun"
 
 @dataclass(frozen=True)
 class Options:
-    """How to rerun. seed: None for the rubric's. force: run again what is finished."""
+    """How to rerun. force: run again what is finished."""
 
-    seed: int | None = None
     force: bool = False
     accept_proposals: bool = False
     no_sandbox: bool = False
@@ -65,18 +66,22 @@ def draw(course: Course, count: int | None, named: Sequence[str], seed: int | No
     return Draw(tuple(sampling.draw(with_code, count or rules.sample, seed)), len(with_code), seed)
 
 
+def record_draw(store: Store, drawn: Draw) -> None:
+    """Keep who was drawn, with seed and time."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    store.put("rerun-draw", now, {"seed": drawn.seed, "of": drawn.of, "students": list(drawn.students)})
+
+
 def rerun_students(
     course: Course,
     store: Store,
     students: Sequence[str],
     options: Options,
-    begun: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Evidence, bool]]:
     """The evidence of each student as it is there, and whether it was known already.
 
     What is finished stays in the store under the hash of everything it depends on, so a run that was killed goes on
-    where it was. begun: told each student whose rerun begins.
-    Raises :class:`grader.errors.EnvironmentProblem` where no sandbox works and ``no_sandbox`` is not set.
+    where it was. Raises :class:`grader.errors.EnvironmentProblem` where no sandbox works and ``no_sandbox`` is not set.
     """
     box = sandbox.find(allow_none=options.no_sandbox)
     found, told = _hand_ins(course), overrides(course.submissions / "rerun.yaml")
@@ -91,8 +96,13 @@ def rerun_students(
     jobs = max(1, min(options.jobs, len(due)))
 
     def one(student: str) -> Evidence:
-        begun(student)
-        return _rerun(course, found[student], told.get(student), box, options, jobs)
+        try:
+            return _rerun(course, found[student], told.get(student), box, options, jobs)
+        except GraderError:
+            raise
+        except Exception:
+            sentence = f"the grader failed, which is nobody's fault but its own:\n{traceback.format_exc()}"
+            return Evidence(student, Kind.NOT_RUN, sentence, Whose.GRADER, sandbox=box.level)
 
     with ThreadPoolExecutor(jobs) as pool:
         running: dict[Future[Evidence], str] = {pool.submit(one, student): key for student, key in due}
