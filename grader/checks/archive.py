@@ -108,7 +108,7 @@ def _not_a_zip(source: Path, kind: str | None, folder: str) -> Finding:
     renamed = f", renamed to {source.suffix}" if source.suffix.lower() == ".zip" else ""
     what = {
         True: "This is a {kind} archive{renamed}, not a zip.",
-        False: "This is not a zip: it is a {kind} file{renamed}.",
+        False: "This is not a zip but {kind}{renamed}.",
     }[sniff.is_archive(kind)]
     return error(
         "archive-not-zip",

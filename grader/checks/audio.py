@@ -89,7 +89,7 @@ def headers(layout: Layout, source: Path, rubric: Rubric) -> Checked[dict[str, H
                 )
             else:
                 what = (
-                    "This is a {kind} file with the name of a WAV; renaming does not convert it."
+                    "This file is {kind}, not WAV; another name does not convert it."
                     if kind
                     else ("This is no WAV file, nor any sound format that is known.")
                 )

@@ -205,11 +205,13 @@ def unpack(listing: Listing, target: Path, limits: Archive, *, free_ratio_bytes:
     clip packs 1000 : 1). Raises :class:`ArchiveProblem` on the first damaged entry or broken limit, and
     :class:`EnvironmentProblem` where the disk cannot take it; then nothing is left behind.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         files = _unpack_all(listing, partial, limits, free_ratio_bytes)
-        _take_place(partial, target)
+        with _writing(target):
+            _take_place(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -241,7 +243,7 @@ def _unpack_all(listing: Listing, folder: Path, limits: Archive, free_ratio_byte
             parts = names.parts_of(entry.name)
             path = folder / names.on_disk(entry.index, parts)
             most = max(free_ratio_bytes, int(limits.max_ratio * entry.packed))
-            with _created(path) as out:
+            with _writing(path), path.open("xb") as out:
                 size = 0
                 for chunk in _chunks(archive, infos[entry.index], entry):
                     size += len(chunk)
@@ -282,10 +284,10 @@ def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> It
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[io.BufferedWriter]:
+def _writing(path: Path) -> Iterator[None]:
+    """What goes wrong while writing is the machine's fault; trouble with reading never comes as OSError."""
     try:
-        with path.open("xb") as file:
-            yield file
+        yield
     except OSError as error:
         raise EnvironmentProblem(
             f"{path.parent}: a hand-in cannot be unpacked there: {error.strerror}",

@@ -136,8 +136,8 @@ def main() -> None:
     except MemoryError:
         said = {"problem": "too-much", "reason": "reading it took too much memory"}
     except Exception as error:  # whatever a stranger's file does to pypdf, it is the file that is damaged
-        problem = "too-much" if "Limit" in type(error).__name__ else "damaged"  # pypdf has limits of its own since 6.0
-        said = {"problem": problem, "reason": f"{type(error).__name__}: {error}"[:200]}
+        kind = "too-much" if "Limit" in type(error).__name__ else "damaged"  # pypdf has limits of its own since 6.0
+        said = {"problem": kind, "reason": f"{type(error).__name__}: {error}"[:200]}
     print(json.dumps(said))
 
 
