@@ -94,7 +94,10 @@ def weights_path(capacity: Capacity, weights_file: Path | None = None) -> Path:
 
 def weights_sha256(capacity: Capacity, weights_file: Path | None = None) -> str:
     """The hash of the weight file; read once per process and state of the file."""
-    path = weights_path(capacity, weights_file)
+    return sha256_of(weights_path(capacity, weights_file))
+
+
+def sha256_of(path: Path) -> str:
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns)
 

@@ -19,7 +19,6 @@ from grader.errors import EnvironmentProblem
 from grader.metrics import crepe
 from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.pitch import PitchTrack
-from grader.store import file_sha256
 
 _HELP = "install it with: pip install 'grader[course]'; or set metrics.log2_f0.engine to builtin in rubric.yaml"
 
@@ -43,7 +42,7 @@ class TensorFlowEngine:
             "engine": "crepe",
             "engine_version": version,
             "capacity": self._capacity,
-            "weights_sha256": file_sha256(weights),
+            "weights_sha256": crepe.sha256_of(weights),
             "precision": "float32",
         }
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.audio import Audio
+from grader.errors import GraderError
 from grader.metrics import crepe
 from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.viterbi import BINS, viterbi_path
@@ -26,7 +27,6 @@ VERSION = 1
 
 SAMPLE_RATE_HZ = 22050
 _CENTS = 1997.3794084376191 + np.linspace(0, 7180, BINS)
-_NEIGHBOURS = np.arange(-4, 5)
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -160,13 +160,12 @@ def log2_f0(reference: PitchTrack, prediction: PitchTrack, thresholds: Threshold
 
 def decode(activations: Activations) -> PitchTrack:
     """CREPE's own decoding: Viterbi over the argmax bins, then the local weighted mean of cents around the path."""
-    path = viterbi_path(activations.argmax(axis=1))
-    bins = path[:, None] + _NEIGHBOURS
-    inside = (bins >= 0) & (bins < BINS)
-    bins = bins.clip(0, BINS - 1)
-    weights = np.where(inside, np.take_along_axis(activations, bins, axis=1), np.float32(0))
+    cents = np.empty(len(activations))
     with np.errstate(invalid="ignore"):  # weights that are all zero give no pitch
-        cents = (weights * _CENTS[bins]).sum(axis=1) / weights.sum(axis=1)
+        for frame, bin_ in enumerate(viterbi_path(activations.argmax(axis=1))):
+            near = slice(max(0, bin_ - 4), bin_ + 5)
+            weights = activations[frame, near]
+            cents[frame] = (weights * _CENTS[near]).sum() / weights.sum()
     return PitchTrack(np.nan_to_num(10 * 2 ** (cents / 1200)), activations.max(axis=1))
 
 
@@ -175,6 +174,11 @@ def _signal(audio: Audio, samples: int) -> Audio:
 
 
 def _engine(name: str, capacity: Capacity, weights_file: Path | None) -> Engine:
+    if name == "crepe" and weights_file is not None:
+        raise GraderError(
+            "the pitch engine crepe has weights of its own and reads no weights_file",
+            help="set metrics.log2_f0.weights_file to null in rubric.yaml, or engine to builtin",
+        )
     if name == "crepe":
         from grader.metrics.crepe_tensorflow import TensorFlowEngine
 
