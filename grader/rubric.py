@@ -183,6 +183,7 @@ class Rerun(_Section):
     exclude_newer: str | None
     allowed_urls: list[str]
     repair_percent: Percent
+    probe: bool
     limits: Limits
     same: Same
 

@@ -6,6 +6,7 @@ Everything here is told to the TA; none of it keeps the code from being run.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from packaging.utils import canonicalize_name
 from grader.findings import Finding, Severity
 from grader.intake.names import printable
 from grader.rerun.code import Code
+from grader.rerun.outputs import RefusedError, copy
 from grader.rerun.packages import package_of
 
 _READ_IN_PYTHON = {".pt", ".pth", ".ckpt", ".pkl", ".bin", ".tar", ".npz", ""}
@@ -34,6 +36,7 @@ _CACHES = {
     "node_modules",
 }
 _LEAST_MODEL_BYTES = 10_000
+_MOST_NOTE_BYTES = 10**6
 _MISSING_MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'")
 
 
@@ -88,6 +91,22 @@ def not_to_be_uploaded(code: Code) -> Iterator[Finding]:
             "leave it out: only what inference needs belongs into it",
             kind=kind, count=len(files), megabytes=f"{megabytes:.1f}", example=printable(files[0][0]),
         )  # fmt: skip
+
+
+def witnessed(out: Path) -> Witnessed:
+    """What the run's Python processes noted; a student can write anything there, so it is only ever a hint."""
+    modules: set[str] = set()
+    opened: set[str] = set()
+    target = out.parent / "witness.json"
+    for path in sorted(out.glob(".witness-*.json"))[:64]:
+        try:
+            copy(path, target, _MOST_NOTE_BYTES)
+            said = json.loads(target.read_text(encoding="utf-8"))
+            modules |= {str(name) for name in said["modules"]}
+            opened |= {str(name) for name in said["opened"]}
+        except (RefusedError, OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return Witnessed(frozenset(modules), frozenset(opened))
 
 
 def unused_checkpoints(code: Code, witnessed: Witnessed) -> Iterator[Finding]:

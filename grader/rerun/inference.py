@@ -7,25 +7,24 @@ was killed leaves nothing that the next one could trip over.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from grader.audio.mel import MelConfig
 from grader.findings import Finding, Severity, Whose
 from grader.intake.pdf import PdfProblem, look_into
 from grader.intake.submission import HandIn
-from grader.rerun import comparison, environment, handout, symptoms
+from grader.rerun import comparison, environment, handout, probe, symptoms
 from grader.rerun.code import Code, CodeError, lay_out
 from grader.rerun.commands import Command, Override, choose
 from grader.rerun.comparison import ClipComparison, Delta, Tier
 from grader.rerun.environment import Environment, InstallError
 from grader.rerun.evidence import Evidence, Kind
-from grader.rerun.handout import Witnessed
 from grader.rerun.job import Job, Outcome
-from grader.rerun.outputs import Collected, RefusedError, collect, copy
+from grader.rerun.outputs import Collected, collect
 from grader.rerun.requirements import Repaired, Rules, repair
 from grader.rerun.sandbox import Sandbox, remove
 from grader.rubric import Limits, Rubric
@@ -33,6 +32,7 @@ from grader.store import file_sha256
 
 _WITNESS = Path(__file__).parent / "witness"
 _LARGEST_CODE_MB = 4000.0  # weights are part of it
+_LEAST_FIT = 0.5
 _MEGABYTE = 10**6
 
 
@@ -72,6 +72,17 @@ class _Progress:
         self.evidence = replace(self.evidence, **parts)
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """Everything that a run needs, in place."""
+
+    task: Task
+    code: Code
+    made: Environment
+    command: Command
+    limits: Limits
+
+
 class _Ended(Exception):
     def __init__(self, kind: Kind, sentence: str, whose: Whose | None = Whose.STUDENT) -> None:
         super().__init__(sentence)
@@ -90,7 +101,7 @@ def rerun(task: Task) -> Evidence:
     except _Ended as ended:
         progress.know(kind=ended.kind, sentence=ended.sentence, whose=ended.whose)
     finally:
-        for name in ("code", "run-1", "run-2", "mels", "witness"):
+        for name in ("code", "run-1", "run-2", "run-probe", "clips-probe", "mels", "probe-mels"):
             remove(task.work / name)
     return replace(progress.evidence, findings=tuple(progress.findings))
 
@@ -102,8 +113,9 @@ def _rerun(task: Task, progress: _Progress) -> None:
     made = _installed(task, listed, progress)
     limits = _limits(task)
     progress.know(limits=limits.model_dump())
-    outcome, first = _run(task, code, made, command, limits, 1, progress)
-    witnessed = _witnessed(task.work / "run-1" / "out")
+    ready = _Ready(task, code, made, command, limits)
+    outcome, first = _run(ready, "1", _staged(task.mels, task.work / "mels"), progress)
+    witnessed = handout.witnessed(task.work / "run-1" / "out")
     progress.findings += handout.unused_checkpoints(code, witnessed)
     if witnessed.modules:
         progress.findings += handout.unneeded(listed.lines, made.path, code, witnessed)
@@ -119,9 +131,11 @@ def _rerun(task: Task, progress: _Progress) -> None:
         if all(clip.tier is Tier.BYTES for clip in clips if clip.name in copied.values()):
             raise _Ended(Kind.COPIED, f"the code holds the uploaded clips themselves ({_some(list(copied))})")
     worst = comparison.worst(clips)
-    if worst is not None and worst.same:
-        raise _Ended(Kind.REPRODUCED, f"all {len(clips)} clips: {worst}", None)
-    _judge_difference(task, code, made, command, limits, first, clips, progress)
+    if worst is None or not worst.same:
+        _judge_difference(ready, first, clips, progress)
+    if task.rubric.rerun.probe:
+        _judge_probe(ready, progress)
+    raise _Ended(Kind.REPRODUCED, f"all {len(clips)} clips: {worst}", None)
 
 
 def _code(task: Task, progress: _Progress) -> Code:
@@ -194,7 +208,7 @@ def _command(task: Task, code: Code, progress: _Progress) -> Command:
 def _installed(task: Task, listed: Repaired, progress: _Progress) -> Environment:
     python = task.override.python if task.override else None
     try:
-        made = environment.prepare(listed.lines, task.state, task.rubric.rerun, python)
+        made = environment.prepare(listed.lines, task.state, task.rubric.rerun, python, task.box)
     except InstallError as error:
         finding = Finding(
             "rerun-install", Severity.ERROR, "requirements.txt", "{what}", error.fix, error.whose, {"what": error.what}
@@ -206,7 +220,8 @@ def _installed(task: Task, listed: Repaired, progress: _Progress) -> Environment
     moved = [vars(entry) for entry in made.repairs]
     known = progress.evidence.requirements
     if moved:
-        extra = task.rubric.rerun.repair_percent
+        kinds = {entry.kind for entry in made.repairs} - {"built"}
+        extra = task.rubric.rerun.repair_percent * len(kinds)
         known = {**known, "repairs": [*known["repairs"], *moved], "percent": known["percent"] + extra}
     record = made.as_json()
     progress.know(
@@ -222,44 +237,46 @@ def _limits(task: Task) -> Limits:
     return task.rubric.rerun.limits.model_copy(update=own)
 
 
-def _run(
-    task: Task, code: Code, made: Environment, command: Command, limits: Limits, number: int, progress: _Progress
-) -> tuple[Outcome, Collected]:
-    """Run the command once, and take over what it made."""
-    folder = task.work / f"run-{number}"
-    out, mels = folder / "out", task.work / "mels"
+def _staged(mels: Mapping[str, Path], folder: Path) -> Path:
+    """The mels alone in a folder of their own, as the student's code is shown them."""
+    folder.mkdir()
+    for path in mels.values():
+        shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+def _run(ready: _Ready, name: str, mels: Path, progress: _Progress) -> tuple[Outcome, Collected]:
+    """Run the command once on a folder of mels, and take over what it made."""
+    task, code, made, limits = ready.task, ready.code, ready.made, ready.limits
+    out = task.work / f"run-{name}" / "out"
     out.mkdir(parents=True)
-    if not mels.exists():
-        mels.mkdir()
-        for path in task.mels.values():
-            shutil.copyfile(path, mels / path.name)
-    _readable(task.work)
+    for shown in (code.folder, mels):
+        _readable(shown)
     place = task.box.place
     root = place(code.root, str(PurePosixPath("/code", *code.root.relative_to(code.folder).parts)))
     job = Job(
-        command=command.filled(place(mels, "/mels"), place(out, "/out"), root),
+        command=ready.command.filled(place(mels, "/mels"), place(out, "/out"), root),
         out=out,
         limits=limits,
         read={code.folder: "/code", mels: "/mels", made.path: "/env", _WITNESS: "/witness"},
-        workdir=str(PurePosixPath(root, command.workdir)),
+        workdir=str(PurePosixPath(root, ready.command.workdir)),
         prefix=made.python,
         environment={"PYTHONPATH": place(_WITNESS, "/witness"), "GRADER_WITNESS": place(out, "/out")},
         jobs=task.jobs,
         gpus=task.gpus,
     )
     outcome = task.box.run(job)
-    record = {**outcome.as_json(), "command": job.command}
+    record = {**outcome.as_json(), "command": job.command, "run": name}
     progress.know(runs=(*progress.evidence.runs, record))
     most_bytes = int(limits.output_mb * _MEGABYTE)
     names = task.rubric.clips.names()
-    return outcome, collect(out, names, task.work / f"clips-{number}", most_bytes)
+    return outcome, collect(out, names, task.work / f"clips-{name}", most_bytes)
 
 
 def _readable(folder: Path) -> None:
     """The sandbox's user is another one than ours; what it is shown must be open to all, whatever our umask."""
-    for name in ("code", "mels"):
-        for path in [folder / name, *(folder / name).rglob("*")]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _judge_run(outcome: Outcome, found: Collected, made: Environment, progress: _Progress) -> None:
@@ -297,15 +314,12 @@ def _limit_sentence(limit: str, limits: Mapping[str, Any]) -> str:
     return f"stopped: more than {allowed:g} {unit}" if allowed is not None else f"stopped by the limit on {limit}"
 
 
-def _judge_difference(
-    task: Task, code: Code, made: Environment, command: Command, limits: Limits, first: Collected,
-    clips: tuple[ClipComparison, ...], progress: _Progress,
-) -> None:  # fmt: skip
+def _judge_difference(ready: _Ready, first: Collected, clips: tuple[ClipComparison, ...], progress: _Progress) -> None:
     """Run it once more: a model that differs from itself is not one that differs from its upload."""
     differing = [clip.name for clip in clips if not clip.tier.same]
-    outcome, second = _run(task, code, made, command, limits, 2, progress)
-    _judge_run(outcome, second, made, progress)
-    again = comparison.compare_all(first.clips, second.clips, task.rubric.rerun.same)
+    outcome, second = _run(ready, "2", ready.task.work / "mels", progress)
+    _judge_run(outcome, second, ready.made, progress)
+    again = comparison.compare_all(first.clips, second.clips, ready.task.rubric.rerun.same)
     apart = [clip.name for clip in again if clip.tier.rank > Tier.CLOSE.rank]
     count = f"{len(differing)} of {len(clips)} clips differ from the upload ({_some(differing)})"
     if apart:
@@ -313,20 +327,31 @@ def _judge_difference(
     raise _Ended(Kind.DIFFERENT, f"{count}; two runs agree with each other")
 
 
-def _witnessed(out: Path) -> Witnessed:
-    """What the run's Python processes noted; a student can write anything there, so it is only ever a hint."""
-    modules: set[str] = set()
-    opened: set[str] = set()
-    target = out.parent / "witness.json"
-    for path in sorted(out.glob(".witness-*.json"))[:64]:
-        try:
-            copy(path, target, _MEGABYTE)
-            said = json.loads(target.read_text(encoding="utf-8"))
-            modules |= {str(name) for name in said["modules"]}
-            opened |= {str(name) for name in said["opened"]}
-        except (RefusedError, OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return Witnessed(frozenset(modules), frozenset(opened))
+def _judge_probe(ready: _Ready, progress: _Progress) -> None:
+    """End here where the program hands back its upload for mels that it cannot have seen."""
+    task, rubric = ready.task, ready.task.rubric
+    config = MelConfig(sample_rate_hz=rubric.clips.sample_rate_hz, **rubric.mel.model_dump())
+    mels = probe.make_mels(task.mels, task.work / "probe-mels", config)
+    outcome, answers = _run(ready, "probe", task.work / "probe-mels", progress)
+    if outcome.error:
+        raise _Ended(Kind.NOT_RUN, f"the sandbox could not run it: {outcome.error}", Whose.ENVIRONMENT)
+    copied = probe.copies(answers.clips, task.uploaded)
+    if copied:
+        count = f"for {len(copied)} of {len(mels)} mels that it cannot have seen"
+        raise _Ended(Kind.COPIED, f"{count}, the program hands back an uploaded clip ({_some(list(copied))})")
+    missing = len(mels) - len(answers.clips)
+    fit = probe.fits(answers.clips, mels, config)
+    if missing or outcome.exit_status != 0:
+        what = "it fails on short mels that it has not seen ({missing} of {count} clips missing)"
+        progress.findings.append(_probe_finding(what, missing=missing, count=len(mels)))
+    elif fit is not None and fit < _LEAST_FIT:
+        what = "what it makes of mels that it has not seen does not fit them (correlation {fit})"
+        progress.findings.append(_probe_finding(what, fit=f"{fit:.2f}"))
+
+
+def _probe_finding(what: str, **facts: Any) -> Finding:
+    fix = "read its code: does it use the mels, or only recognise them?"
+    return Finding("rerun-probe", Severity.WARNING, "inference", what, fix, facts=facts)
 
 
 def _uploads_in_code(task: Task, code: Code) -> dict[str, str]:

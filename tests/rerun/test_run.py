@@ -1,5 +1,6 @@
 """Students of every kind rerun for real in the sandbox, each with the verdict that names what happened."""
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from grader.course import Course
@@ -107,6 +109,31 @@ def test_code_that_copies_its_own_uploaded_clips(course: Course) -> None:
     evidence = rerun(course)
     assert evidence.kind is Kind.COPIED
     assert any(finding.code == "code-holds-uploads" for finding in evidence.findings)
+
+
+def test_code_that_hides_its_uploaded_clips_in_a_model(course: Course) -> None:
+    students.hand_in(course, ID)
+    buffer = io.BytesIO()
+    clips = {path.stem: path.read_bytes() for path in (course.root / "made" / ID).glob("*.wav")}
+    np.savez_compressed(buffer, **{name: np.frombuffer(data, np.uint8) for name, data in clips.items()})
+    hiding = (
+        "known = np.load('generator.npz')\n"
+        "make = lambda mel, number, path: path.write_bytes(known[f'{number:03d}'].tobytes())\n"
+    )
+    students.hand_in(course, ID, script=HONEST + hiding, files={"generator.npz": buffer.getvalue()})
+    evidence = rerun(course)
+    assert evidence.kind is Kind.COPIED
+    assert evidence.tier is Tier.BYTES
+    assert "2 of 2 mels that it cannot have seen" in evidence.sentence
+
+
+def test_code_that_knows_only_the_test_mels_is_pointed_out(course: Course) -> None:
+    only = f"tone = lambda mel, n, old=tone: old(mel, n) if mel.shape[1] == {students.FRAMES} else exit('unknown')\n"
+    students.hand_in(course, ID, script=HONEST + only)
+    evidence = rerun(course)
+    assert evidence.kind is Kind.REPRODUCED
+    (finding,) = (finding for finding in evidence.findings if finding.code == "rerun-probe")
+    assert "2 of 2 clips missing" in finding.what_text()
 
 
 def test_requirements_are_repaired_and_the_repair_is_kept(course: Course) -> None:
