@@ -20,7 +20,12 @@ from grader.metrics import crepe
 from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.pitch import PitchTrack
 
-_HELP = "install it with: pip install 'grader[course]'; or set metrics.log2_f0.engine to builtin in rubric.yaml"
+_NEEDED = ("crepe", "tensorflow", "hmmlearn")
+"""The package imports the other two when it first needs them, and does not ask for TensorFlow."""
+_HELP = (
+    "set metrics.log2_f0.engine to builtin in rubric.yaml; or install the package, whose setup is old and downloads "
+    "its weights: pip install 'setuptools<81' wheel, then pip install --no-build-isolation 'grader[course]'"
+)
 
 
 class TensorFlowEngine:
@@ -28,19 +33,13 @@ class TensorFlowEngine:
         self._capacity: Capacity = capacity
 
     def settings(self) -> dict[str, Any]:
-        """Without importing the package; raises :class:`EnvironmentProblem` where it is not installed."""
-        try:
-            spec, version = importlib.util.find_spec("crepe"), importlib.metadata.version("crepe")
-        except importlib.metadata.PackageNotFoundError:
-            spec = None
-        if spec is None or not spec.submodule_search_locations:
-            raise EnvironmentProblem("the pitch engine crepe is not installed", help=_HELP)
-        weights = Path(spec.submodule_search_locations[0]) / f"model-{self._capacity}.h5"
+        """Without importing anything; raises :class:`EnvironmentProblem` where a package or the weights are missing."""
+        weights = Path(_location()) / f"model-{self._capacity}.h5"
         if not weights.is_file():
             raise EnvironmentProblem(f"{weights}: the crepe package lacks these weights", help=_HELP)
         return {
             "engine": "crepe",
-            "engine_version": version,
+            "engine_version": importlib.metadata.version("crepe"),
             "capacity": self._capacity,
             "weights_sha256": crepe.sha256_of(weights),
             "precision": "float32",
@@ -49,8 +48,7 @@ class TensorFlowEngine:
     def activations(self, signal: Audio, first_frame: int = 0) -> tuple[int, Activations]:
         """Always from frame 0 on: the package takes whole signals."""
         del first_frame
-        package = _package()
-        activations = package.get_activation(
+        activations = _package().get_activation(
             signal,
             crepe.SAMPLE_RATE_HZ,
             model_capacity=self._capacity,
@@ -66,7 +64,18 @@ class TensorFlowEngine:
         return PitchTrack(np.nan_to_num(10 * 2 ** (cents / 1200)), activations.max(axis=1))
 
 
+def _location() -> str:
+    """The package's folder, if everything it needs is installed."""
+    specs = {name: importlib.util.find_spec(name) for name in _NEEDED}
+    if missing := [name for name, spec in specs.items() if spec is None]:
+        raise EnvironmentProblem(f"the pitch engine crepe needs {', '.join(missing)}, not installed here", help=_HELP)
+    spec = specs["crepe"]
+    assert spec is not None
+    return (spec.submodule_search_locations or [""])[0]
+
+
 def _package() -> ModuleType:
+    _location()
     try:
         return importlib.import_module("crepe")
     except ImportError as error:

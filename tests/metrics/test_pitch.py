@@ -218,6 +218,9 @@ def get_activation(audio, sr, model_capacity="full", center=True, step_size=10, 
 @pytest.fixture
 def _fake_crepe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An installed package `crepe` 0.0.16 whose network is our plain one and whose decoding is ours."""
+    for name in ("tensorflow", "hmmlearn"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
     package = tmp_path / "crepe"
     package.mkdir()
     (package / "__init__.py").write_text(FAKE_PACKAGE)
@@ -243,7 +246,7 @@ def _fake_crepe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     )
     yield
     for name in ("crepe", "crepe.core"):
-        del sys.modules[name]
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.usefixtures("_fake_crepe")
@@ -264,14 +267,23 @@ def test_package_engine_is_called_as_the_course_calls_it(tiny: PitchTracker) -> 
 
 
 def test_package_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "crepe", None)
+    for name in ("crepe", "tensorflow"):
+        monkeypatch.setitem(sys.modules, name, None)
     tracker = PitchTracker("tiny", engine="crepe")
-    with pytest.raises(EnvironmentProblem, match="not installed") as problem:
-        tracker.settings()
-    assert "grader[course]" in problem.value.help
-    with pytest.raises(EnvironmentProblem, match="cannot be loaded") as problem:
-        tracker.track(sung(0.1))
-    assert "grader[course]" in problem.value.help
+    for use in (tracker.settings, lambda: tracker.track(sung(0.1))):
+        with pytest.raises(EnvironmentProblem, match=r"needs crepe, tensorflow.* not installed") as problem:
+            use()
+        assert "grader[course]" in problem.value.help
+
+
+@pytest.mark.usefixtures("_fake_crepe")
+def test_package_engine_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"model-small\.h5: the crepe package lacks these weights"):
+        PitchTracker("small", engine="crepe").settings()
+    (tmp_path / "crepe/__init__.py").write_text("import a_part_that_is_missing")
+    monkeypatch.delitem(sys.modules, "crepe")
+    with pytest.raises(EnvironmentProblem, match="cannot be loaded: No module named 'a_part_that_is_missing'"):
+        PitchTracker("tiny", engine="crepe").track(sung(0.1))
 
 
 def test_package_engine_takes_no_weight_file(tmp_path: Path) -> None:
@@ -282,7 +294,8 @@ def test_package_engine_takes_no_weight_file(tmp_path: Path) -> None:
 
 @needs_shared
 def test_real_package_equals_ours(tiny: PitchTracker) -> None:
-    pytest.importorskip("crepe", reason="the TensorFlow package crepe is not installed")
+    for name in ("crepe", "tensorflow", "hmmlearn"):
+        pytest.importorskip(name, reason="the TensorFlow package crepe is not installed")
     tracker = PitchTracker("tiny", engine="crepe")
     prediction = clip("GAN", 3)
     expected = tiny.log2_f0(tiny.prepare(clip("GT", 3)), prediction)
