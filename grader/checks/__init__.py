@@ -35,7 +35,7 @@ _CLIP_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (*_CLIP_CHECKS, *companions.rule.checks)
 _ABSENT = {
     "mels": "the test mels are not known here",
-    "hand_in": "no report, README or requirements.txt lies beside it",
+    "hand_in": "no report, README or requirements.txt beside it",
 }
 
 

@@ -105,10 +105,10 @@ def listing(source: Path, rubric: Rubric, folder: str, companions: Collection[Pa
 
 
 def _not_a_zip(source: Path, kind: str | None, folder: str) -> Finding:
-    renamed = f", renamed to {source.suffix}" if source.suffix.lower() == ".zip" else ""
+    renamed = f" renamed to {source.suffix}" if source.suffix.lower() == ".zip" else ""
     what = {
-        True: "This is a {kind} archive{renamed}, not a zip.",
-        False: "This is not a zip but {kind}{renamed}.",
+        True: "This is a {kind} archive{renamed}; a zip is expected.",
+        False: "This is {kind}{renamed}; a zip is expected.",
     }[sniff.is_archive(kind)]
     return error(
         "archive-not-zip",
@@ -286,9 +286,10 @@ def tidy(listing: Listing) -> Checked[None]:
         yield note(
             "archive-junk",
             place(listing.source),
-            "{count} of the system's own (such as {example}) were left out.",
-            count=counted(len(junk), "file"),
+            "{count} left out: {example}{more}.",
+            count=counted(len(junk), "file of the system's own is", "files of the system's own are"),
             example=names.printable(junk[0]),
+            more=", …" if len(junk) > 1 else "",
         )
 
 

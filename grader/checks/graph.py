@@ -19,6 +19,9 @@ from grader.errors import GraderError
 from grader.findings import Finding, Severity, Whose
 from grader.intake.names import printable
 
+UNMET = "this does not hold: "
+"""How the reason of a skip begins where an earlier check is to blame."""
+
 T = TypeVar("T")
 Checked = Generator[Finding, None, T]
 _Function = TypeVar("_Function", bound=Callable[..., Generator[Finding, None, Any]])
@@ -71,7 +74,7 @@ def run(
         absent = next((need for need in check.needs if values[need] is None), None)
         if absent is None:
             result, values[check.name] = _run_one(check, values)
-            reasons[check.name] = f"this does not hold: “{check.sentence}”"
+            reasons[check.name] = f"{UNMET}“{check.sentence}”"
         else:
             result = CheckResult(check.name, check.sentence, Status.SKIPPED, reason=reasons[absent], group=check.group)
             values[check.name], reasons[check.name] = None, reasons[absent]

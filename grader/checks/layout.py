@@ -163,27 +163,33 @@ def complete(layout: Layout, source: Path, rubric: Rubric) -> Checked[None]:
             others=listed([file.parts[-1] for file in files[1:]]),
         )
     if layout.missing:
-        stems = tuple(PurePosixPath(name).stem for name in layout.missing)
-        near = [
-            f"{printable(file.name)} is there, but is no .wav"
-            for file in layout.others
-            if file.parts[-1].lower().startswith(stems) and file.parts[-1].lower().endswith(_OTHER_AUDIO)
-        ]
-        near += [
-            f"{printable(file.name)} is there, but its name does not say which clip it is" for file in layout.extra
-        ]
-        if any(clip_number(file.parts[-1], names) == 0 for file in layout.extra):
-            near.insert(0, f"Are they counted from 0? The first is {names[0]}")
         yield error(
             "clips-missing",
             place(source),
-            "{missing} of {count} clips are not there: {names}.",
+            "Of the {count} clips {missing} not there: {names}.",
             "Add them under exactly these names.{hint}",
-            missing=len(layout.missing),
+            missing=counted(len(layout.missing), "is", "are"),
             count=len(names),
-            names=listed(layout.missing, names),
-            hint=f" ({'; '.join(near[:3])}.)" if near else "",
+            names=listed(layout.missing),
+            hint=_where_they_may_be(layout, names),
         )
+
+
+def _where_they_may_be(layout: Layout, expected: Sequence[str]) -> str:
+    """A hint at files that are perhaps the missing clips."""
+    if any(clip_number(file.parts[-1], expected) == 0 for file in layout.extra):
+        return f" The first is {expected[0]}: are yours counted from 0?"
+    stems = tuple(PurePosixPath(name).stem for name in layout.missing)
+    other_formats = [
+        file.name
+        for file in layout.others
+        if file.parts[-1].lower().startswith(stems) and file.parts[-1].lower().endswith(_OTHER_AUDIO)
+    ]
+    if other_formats:
+        return f" In the zip is {listed(other_formats[:3])}: write it as .wav."
+    if layout.extra:
+        return f" In the zip is {listed([file.name for file in layout.extra[:3]])}: which clip is it?"
+    return ""
 
 
 @rule()

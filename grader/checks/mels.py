@@ -13,7 +13,7 @@ from grader.audio.mel import MelConfig, mel_spectrogram
 from grader.checks.audio import Measured, load
 from grader.checks.graph import Checked, Rules
 from grader.checks.layout import Layout
-from grader.checks.say import error, note, place, warning
+from grader.checks.say import counted, error, note, place, warning
 from grader.rubric import Rubric
 
 rule = Rules("mels")
@@ -51,6 +51,7 @@ def as_long(decoded: Mapping[str, Measured], mels: Mapping[str, Mel], source: Pa
             "off": f"{off:+d}",
             "clip": name,
             "allowed": rubric.clips.length_tolerance_samples,
+            "samples": f"{counted(abs(off), 'sample')} {'shorter' if off < 0 else 'longer'}",
         }
         where = place(source, clip.file.name)
         if abs(off) > rubric.clips.length_tolerance_samples:
@@ -67,7 +68,7 @@ def as_long(decoded: Mapping[str, Measured], mels: Mapping[str, Mel], source: Pa
             yield note(
                 "clip-length-near",
                 where,
-                "It has {found} samples, {off} against its mel, which is within what is allowed.",
+                "It is {samples} than its mel says, which is within what is allowed.",
                 **facts,
             )
 

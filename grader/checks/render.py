@@ -12,6 +12,7 @@ never renamed. Everything is ASCII, names of files are escaped as they are on th
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,8 +21,9 @@ from rich.console import Console
 from rich.text import Text
 
 from grader.checks import CheckReport
+from grader.checks.graph import UNMET
 from grader.checks.records import CheckResult, Status
-from grader.checks.say import counted
+from grader.checks.say import counted, listed
 from grader.findings import Finding, Severity, Whose
 from grader.intake.names import printable
 
@@ -43,7 +45,7 @@ _PLAIN = str.maketrans({
     "µ": "u",
 })  # fmt: skip
 _MOST_ALIKE = 3
-_MOST_NAMES = 40
+_MOST_NAMES = 60
 
 
 def as_json(reports: Sequence[CheckReport], strays: Sequence[Finding] = ()) -> str:
@@ -92,8 +94,9 @@ class Screen:
 def show(report: CheckReport, screen: Screen, *, brief: bool = False) -> None:
     """A line for each group of checks, then what was found, errors first; ``brief``: one line where that is nothing."""
     name = printable(report.source.name)
-    if brief and not report.findings:
-        screen.line(_PASSED, (name, "bold"), ": nothing to mend", indent=0)
+    if brief and report.ok and not any(finding.severity is Severity.WARNING for finding in report.findings):
+        tally = _tally(report.findings)
+        screen.line(_PASSED, (name, "bold"), ": nothing to mend" + (f" ({tally})" if tally else ""), indent=0)
         return
     screen.line(("", ""), (name, "bold"), f"  student {report.student_id or 'unknown'}", indent=0)
     for group, (title, fine) in _GROUPS.items():
@@ -124,7 +127,9 @@ def _show_group(title: str, fine: str, results: Sequence[CheckResult], screen: S
     if worst in (Severity.ERROR, Severity.WARNING):
         screen.line(_MARKS[worst], label, (_tally(findings), _MARKS[worst][1]))
     elif skipped and len(skipped) == len(results):
-        screen.line(_SKIPPED, (f"{label}not checked: {skipped[0].reason}", "dim"))
+        reason = skipped[0].reason
+        why = " before that is mended" if reason.startswith(UNMET) else f": {reason}"
+        screen.line(_SKIPPED, (f"{label}not checked{why}", "dim"))
     elif results:
         screen.line(_PASSED, label, fine + (f" ({_tally(findings)})" if findings else ""))
 
@@ -136,10 +141,11 @@ def _show_findings(findings: Iterable[Finding], screen: Screen) -> None:
         alike[finding.code, finding.what].setdefault(finding.what_text(), []).append(finding)
     for texts in alike.values():
         shown = list(texts.values())
-        for same in shown[:_MOST_ALIKE]:
+        most = len(shown) if len(shown) <= _MOST_ALIKE else 1
+        for same in shown[:most]:
             screen.gap()
             _show_one(same, screen)
-        rest = [finding for same in shown[_MOST_ALIKE:] for finding in same]
+        rest = [finding for same in shown[most:] for finding in same]
         if rest:
             screen.line(("", ""), f"and {len(rest)} more like it: {_places(rest)}", indent=4)
 
@@ -163,9 +169,10 @@ def _places(findings: Sequence[Finding]) -> str:
     """Where: entries without the name of the upload, which stands at the top."""
     names = [finding.where.split(" › ", 1)[-1] for finding in findings]
     if len(names) > 1:
-        names = [name.rsplit("/", 1)[-1] for name in names]
+        names = sorted(name.rsplit("/", 1)[-1] for name in names)
+        names.sort(key=lambda name: [int(digits) for digits in re.findall("[0-9]{1,9}", name)])
     more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return listed(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _show_verdict(report: CheckReport, screen: Screen) -> None:

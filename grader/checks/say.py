@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -50,18 +51,24 @@ def first(findings: Iterable[Finding], where: str) -> Iterator[Finding]:
         yield Finding(last.code, last.severity, where, "And {more} more of this kind.", facts={"more": more})
 
 
-def listed(names: Sequence[str], every: Sequence[str] = ()) -> str:
-    """Names in one line; neighbours in ``every`` become a range: ``003.wav, 007.wav–012.wav``."""
-    at = {name: index for index, name in enumerate(every)}
+def listed(names: Iterable[str]) -> str:
+    """Names in one line, those that count on become a range: ``003.wav, 007.wav–012.wav``."""
     runs: list[list[str]] = []
     for name in names:
-        follows = runs and name in at and at.get(runs[-1][-1]) == at[name] - 1
-        if follows:
+        if runs and _follows(runs[-1][-1], name):
             runs[-1].append(name)
         else:
             runs.append([name])
-    parts = [f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs]
-    return ", ".join(printable(part) for part in parts)
+    parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else run for run in runs)
+    return ", ".join(printable(name) for part in parts for name in part)
+
+
+def _follows(one: str, other: str) -> bool:
+    """Whether two names are the same but for a last number, and the other's is the next."""
+    first, second = (re.fullmatch(r"(.*?)([0-9]{1,9})([^0-9]*)", name, re.DOTALL) for name in (one, other))
+    return bool(
+        first and second and (first[1], first[3]) == (second[1], second[3]) and int(first[2]) + 1 == int(second[2])
+    )
 
 
 def counted(number: int, one: str, many: str = "") -> str:

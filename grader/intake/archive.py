@@ -118,7 +118,8 @@ def _open_zip(path: Path, limits: Archive) -> Iterator[zipfile.ZipFile]:
         try:
             archive = zipfile.ZipFile(file)
         except _DAMAGE as error:
-            raise ArchiveProblem("archive-damaged", reason=str(error)) from None
+            reason = "its end is missing" if str(error) == "File is not a zip file" else str(error)
+            raise ArchiveProblem("archive-damaged", reason=reason) from None
         with archive:
             yield archive
 

@@ -62,7 +62,7 @@ def test_when_the_zip_does_not_open_the_clips_are_skipped(tmp_path: Path) -> Non
     (tmp_path / "r12345678.zip").write_bytes(b"Rar!\x1a\x07\x00rest")
     report = check(tmp_path / "r12345678.zip", RUBRIC, unpack_to=tmp_path / "unpacked")
     (finding,) = report.findings
-    assert finding.what_text() == "This is a RAR archive, renamed to .zip, not a zip."
+    assert finding.what_text() == "This is a RAR archive renamed to .zip; a zip is expected."
     statuses = {result.name: result.status for result in report.results}
     assert statuses["listing"] is Status.FAILED
     assert all(statuses[name] is Status.SKIPPED for name in ("files", "layout", "headers", "sample_rate", "distinct"))
@@ -120,7 +120,7 @@ def test_missing_and_extra_clips_are_named_exactly(tmp_path: Path) -> None:
     entries["r12345678/031.wav"] = wav_bytes(tone(0.2, 99))
     report = checked(tmp_path, entries)
     said = {finding.code: finding for finding in report.findings}
-    assert said["clips-missing"].what_text() == "7 of 30 clips are not there: 003.wav, 012.wav–017.wav."
+    assert said["clips-missing"].what_text() == "Of the 30 clips 7 are not there: 003.wav, 012.wav–017.wav."
     assert said["clip-extra"].where.endswith("031.wav")
 
 
