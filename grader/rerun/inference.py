@@ -31,7 +31,7 @@ from grader.rubric import Limits, Rubric
 from grader.store import file_sha256
 
 _WITNESS = Path(__file__).parent / "witness"
-_LARGEST_CODE_MB = 4000.0  # weights are part of it
+_CODE_LIMITS = {"max_unpacked_mb": 4000.0, "max_entries": 50_000}  # weights are part of it, and so may a .git be
 _LEAST_FIT = 0.5
 _MEGABYTE = 10**6
 
@@ -141,7 +141,7 @@ def _rerun(task: Task, progress: _Progress) -> None:
 def _code(task: Task, progress: _Progress) -> Code:
     if task.hand_in.code is None:
         raise _Ended(Kind.NO_CODE, "handed in no code (ID_code.zip)")
-    limits = task.rubric.archive.model_copy(update={"max_unpacked_mb": _LARGEST_CODE_MB})
+    limits = task.rubric.archive.model_copy(update=_CODE_LIMITS)
     extra = {place: task.submissions / path for place, path in (task.override.files if task.override else {}).items()}
     try:
         code = lay_out(task.hand_in.code, task.work / "code", limits, extra)

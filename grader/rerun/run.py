@@ -171,9 +171,7 @@ def _rerun(
 
 def _delta(course: Course) -> Delta | None:
     """How far two files' scores are apart; None where the references are not there to score against."""
-    try:
-        references = course.reference_paths()
-    except CourseError:
+    if not (references := _references(course)):
         return None
 
     @lru_cache(maxsize=1)
@@ -201,6 +199,14 @@ def _delta(course: Course) -> Delta | None:
     return delta
 
 
+def _references(course: Course) -> dict[str, Path]:
+    """The recordings by clip name; none where they are not all there."""
+    try:
+        return course.reference_paths()
+    except CourseError:
+        return {}
+
+
 def _key(
     course: Course, store: Store, hand_in: HandIn, override: Override | None, accept_proposals: bool, boxed: bool
 ) -> str:
@@ -215,6 +221,8 @@ def _key(
         student=hand_in.student_id,
         files=[_content(path, store) if path else None for path in (*documents, upload)],
         mels={name: store.sha256(path) for name, path in course.mel_paths().items()},
+        references={name: store.sha256(path) for name, path in _references(course).items()},
+        metrics=[settings.model_dump() for settings in (course.rubric.metrics.m_stft, course.rubric.metrics.log2_f0)],
         override=override.model_dump() if override else None,
         rules=rules,
         accept_proposals=accept_proposals,

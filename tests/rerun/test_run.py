@@ -101,6 +101,26 @@ def test_a_verdict_names_what_happened(change: str, kind: Kind, words: str, tmp_
     assert evidence.whose is (Whose.ENVIRONMENT if kind is Kind.NOT_RUN else Whose.STUDENT)
 
 
+def test_another_phase_is_the_same_by_the_metrics_against_the_references(course: Course) -> None:
+    rubric = course.rubric_path.read_text().replace("capacity: full", "capacity: tiny")
+    course.rubric_path.write_text(rubric)
+    turned = HONEST + "tone = lambda mel, n, old=tone: -old(mel, n)\n"
+    students.hand_in(course, ID, script=turned)
+    for number in (1, 2):
+        made = course.root / "made" / ID / f"{number:03d}.wav"
+        shutil.copyfile(made, course.references / made.name)
+    evidence = rerun(course)
+    assert evidence.kind is Kind.REPRODUCED
+    assert evidence.tier is Tier.METRICS
+    for clip in evidence.clips:
+        assert clip.snr_db == pytest.approx(-6.02, abs=0.01)
+        assert clip.deltas is not None
+        assert clip.deltas["m_stft"] < 0.001
+    for path in course.references.iterdir():
+        path.unlink()
+    assert rerun(course).kind is Kind.DIFFERENT  # without references nothing is the same by the metrics
+
+
 def test_code_that_copies_its_own_uploaded_clips(course: Course) -> None:
     students.hand_in(course, ID)
     clips = {f"cache/{n}": (course.root / "made" / ID / f"00{n}.wav").read_bytes() for n in (1, 2)}
@@ -243,7 +263,7 @@ def test_reruns_side_by_side(course: Course) -> None:
 
 
 def test_a_killed_grader_leaves_no_process_and_the_next_run_finishes_the_rest(course: Course) -> None:
-    slow = HONEST + "import time\nif not os.path.exists('/nothing'): time.sleep(4)\n"
+    slow = HONEST + "import time\nif not os.path.exists('/nothing'): time.sleep(2)\n"
     students.hand_in(course, ID)
     students.hand_in(course, "R00000002", script=slow)
     program = (
