@@ -13,7 +13,10 @@ import click
 from grader import __version__
 from grader.errors import GraderError
 
-_GRADING_PACKAGES = {"auraloss", "librosa", "platformdirs", "scipy", "soxr", "torch"}
+_EXTRAS = {
+    "grading": {"auraloss", "librosa", "platformdirs", "scipy", "soxr", "torch"},
+    "rerun": {"packaging", "psutil", "uv"},
+}
 
 
 class _Group(click.Group):
@@ -30,10 +33,11 @@ class _Group(click.Group):
             click.echo("grader: stopped; what was finished is kept, and the same command goes on from there", err=True)
             sys.exit(130)
         except ModuleNotFoundError as error:
-            if error.name not in _GRADING_PACKAGES:
+            extra = next((extra for extra, packages in _EXTRAS.items() if error.name in packages), None)
+            if extra is None:
                 raise
             click.echo(f"grader: this command needs {error.name}, which is not installed", err=True)
-            click.echo("  help: pip install 'grader[grading]'", err=True)
+            click.echo(f"  help: pip install 'grader[{extra}]'", err=True)
             sys.exit(2)
 
 
