@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grader.course import Course
-    from grader.rerun.evidence import Verdict
+    from grader.rerun.evidence import Evidence, Verdict
     from grader.store import Store
+
+
+def known(course: Course, store: Store) -> dict[str, Evidence]:
+    """The evidence there is for the hand-ins as they are now, by student ID. Runs nothing."""
+    from grader.rerun import run
+
+    return run.known(course, store)
 
 
 def verdicts(course: Course, store: Store) -> dict[str, Verdict]:

@@ -110,6 +110,7 @@ def choose(root: Path, readme: str, default: str, override: Override | None, *, 
     Raises :class:`ValueError` for a grader.toml that gives no usable command.
     """
     proposed = tuple(_without_missing_folder(command, root) for command in proposals(readme))
+    proposed = tuple(dict.fromkeys(command for command in proposed if command != default))
     extra = f" {override.arguments}" if override and override.arguments else ""
     workdir = override.workdir if override else ""
     if override and override.command:

@@ -88,9 +88,9 @@ def rerun_students(
     due: list[tuple[str, str]] = []
     for student in students:
         key = _key(course, store, found[student], told.get(student), options.accept_proposals, box.level != "none")
-        known = None if options.force else _latest(store, key)
-        if known is not None:
-            yield known, True
+        finished = None if options.force else _latest(store, key)
+        if finished is not None:
+            yield finished, True
         else:
             due.append((student, key))
     jobs = max(1, min(options.jobs, len(due)))
@@ -117,17 +117,22 @@ def rerun_students(
                 future.cancel()
 
 
-def verdicts(course: Course, store: Store) -> dict[str, Verdict]:
-    """The verdicts known for the hand-ins as they are now, by student ID. Runs nothing."""
+def known(course: Course, store: Store) -> dict[str, Evidence]:
+    """The evidence there is for the hand-ins as they are now, by student ID. Runs nothing."""
     told = overrides(course.submissions / "rerun.yaml")
     found = {}
     for student, hand_in in _hand_ins(course).items():
         variants = [(accept, boxed) for boxed in (True, False) for accept in (False, True)]
         keys = [_key(course, store, hand_in, told.get(student), accept, boxed) for accept, boxed in variants]
-        evidence = next((known for key in keys if (known := _latest(store, key)) is not None), None)
-        if evidence is not None:
-            found[student] = evidence.verdict()
+        kept = [evidence for key in keys if (evidence := _latest(store, key)) is not None]
+        if kept:
+            found[student] = max(kept, key=lambda evidence: (evidence.sandbox != "none", evidence.made_at))
     return found
+
+
+def verdicts(course: Course, store: Store) -> dict[str, Verdict]:
+    """The verdicts known for the hand-ins as they are now, by student ID. Runs nothing."""
+    return {student: evidence.verdict() for student, evidence in known(course, store).items()}
 
 
 def _hand_ins(course: Course) -> dict[str, HandIn]:

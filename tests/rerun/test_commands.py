@@ -87,6 +87,12 @@ def test_a_readme_that_enters_the_projects_own_folder(tmp_path: Path) -> None:
     assert accepted.line == "python inference.py --mel_dir {mels} --out_dir {out}"
 
 
+def test_a_readme_that_says_what_the_rubric_says_proposes_nothing(tmp_path: Path) -> None:
+    readme = "python inference.py --input_mels_dir test_mels --output_dir out"
+    chosen = choose(tmp_path, readme, DEFAULT, None, accept_proposals=True)
+    assert (chosen.source, chosen.line, chosen.proposals) == (Source.DEFAULT, DEFAULT, ())
+
+
 def test_folders_are_filled_in_as_single_words(tmp_path: Path) -> None:
     command = choose(tmp_path, "", DEFAULT, None, accept_proposals=False)
     filled = command.filled("/a b/$(x)", "/out", "/code")
