@@ -59,9 +59,11 @@ def lay_out(source: Path, target: Path, limits: Archive, extra: Mapping[str, Pat
         else:
             listing = _listing(source, limits)
             unpacked = target.with_name(target.name + ".unpacking")
-            files = archive.unpack(listing, unpacked, limits, free_ratio_bytes=int(limits.max_unpacked_mb * 1e6))
-            _place(files, target, source, move=True)
-            shutil.rmtree(unpacked, ignore_errors=True)
+            try:
+                files = archive.unpack(listing, unpacked, limits, free_ratio_bytes=int(limits.max_unpacked_mb * 1e6))
+                _place(files, target, source, move=True)
+            finally:
+                shutil.rmtree(unpacked, ignore_errors=True)
     except ArchiveProblem as problem:
         facts = " ".join(str(fact) for fact in problem.facts.values())
         raise _refused(source, f"{problem.code.replace('-', ' ')} {names.printable(problem.entry)} {facts}") from None

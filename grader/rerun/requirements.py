@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from grader.rerun.packages import MISNAMED, NOT_PACKAGES, is_cuda_runtime, is_standard_library
 
-_MOST_BYTES = 200_000
+_MOST_BYTES, _MOST_LINES, _LONGEST_LINE = 200_000, 2000, 2000
 _OPTION = re.compile(r"--?[A-Za-z]")
 _HASH = re.compile(r"\s+--hash[= ]\S+")
 _INSTALL = re.compile(
@@ -112,6 +112,10 @@ def repair(data: bytes, rules: Rules) -> Repaired:
         work.repaired("encoding", 0, encoding, "UTF-8", f"the file is {encoding}; pip needs UTF-8")
     original = tuple(line.rstrip() for line in text.splitlines())
     numbered = _conda_environment(text, work) or list(_logical_lines(original))
+    if len(numbered) > _MOST_LINES:
+        what = f"{len(numbered)} packages"
+        work.refused.append(Refusal(0, what, "are far too many", "list only what inference needs"))
+        numbered = []
     comments = tuple(line.strip() for line in original if line.lstrip().startswith("#") and "://" in line)
     wanted: list[tuple[int, Requirement]] = []
     for number, line in numbered:
@@ -150,7 +154,7 @@ def _logical_lines(original: Sequence[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(original, 1):
         start = start if held else number
         whole = held + line
-        if whole.endswith("\\"):
+        if whole.endswith("\\") and len(whole) < _LONGEST_LINE:
             held = whole[:-1] + " "
             continue
         held = ""
@@ -169,7 +173,8 @@ def _conda_environment(text: str, work: _Work) -> list[tuple[int, str]]:
         content: Any = yaml.safe_load(text)
         listed = content["dependencies"]
         names = [item for item in listed if isinstance(item, str)]
-        names += [str(line) for item in listed if isinstance(item, dict) for line in item.get("pip", [])]
+        nested = (item.get("pip", []) for item in listed if isinstance(item, dict))
+        names += [line for lines in nested for line in lines if isinstance(line, str)]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     work.repaired(
@@ -179,13 +184,16 @@ def _conda_environment(text: str, work: _Work) -> list[tuple[int, str]]:
         "requirements.txt",
         "a conda environment file; converted line by line",
     )
-    rows = text.splitlines()
-    return [(next((n for n, row in enumerate(rows, 1) if name in row), 0), name) for name in names]
+    rows = {row.strip().removeprefix("-").strip(" '\""): number for number, row in enumerate(text.splitlines(), 1)}
+    return [(rows.get(name, 0), name) for name in names]
 
 
 def _understood(number: int, line: str, work: _Work) -> Iterator[Requirement]:
     """The requirements that one line means; what is done to it goes to ``work``."""
     before = line
+    if len(line) > _LONGEST_LINE:
+        work.refused.append(Refusal(number, line[:200], "is far too long", "write one package on each line"))
+        return
     if (command := _INSTALL.match(line)) is not None:
         words = [word for word in line[command.end() :].split() if not word.startswith("-")]
         work.repaired("install-command", number, before, " ".join(words), "a command, not a list of packages")

@@ -50,7 +50,7 @@ class Draw:
 def draw(course: Course, count: int | None, named: Sequence[str], seed: int | None) -> Draw:
     """Those named, else ``count`` (the rubric's where None) of those who handed in code.
 
-    Raises :class:`CourseError` for a name that handed in nothing.
+    Raises :class:`CourseError` for a name that handed in nothing, and where nobody handed in code.
     """
     found = _hand_ins(course)
     with_code = [student for student, hand_in in found.items() if hand_in.code]
@@ -61,6 +61,10 @@ def draw(course: Course, count: int | None, named: Sequence[str], seed: int | No
                 f"{course.submissions}: nothing of {', '.join(unknown)}", help="name students as their files are named"
             )
         return Draw(wanted, len(with_code), None)
+    if not with_code:
+        raise CourseError(
+            f"{course.submissions}: nobody handed in code", help="code is ID_code.zip or a folder ID_code beside ID.zip"
+        )
     rules = course.rubric.rerun
     seed = rules.seed if seed is None else seed
     return Draw(tuple(sampling.draw(with_code, count or rules.sample, seed)), len(with_code), seed)

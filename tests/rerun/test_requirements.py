@@ -1,5 +1,7 @@
 """Every line of the table of real requirements files: what it becomes, and what is said about it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,6 +180,31 @@ def test_a_huge_file_is_refused_whole() -> None:
     result = repaired(b"numpy\n" * 100_000)
     assert result.lines == ()
     assert "too long" in result.refused[0].why
+
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 199_000,
+        "\\\n" * 99_000,
+        "a\n" * 99_000,
+        "".join(f"numpy>={n}\n" for n in range(15_000)),
+        BOMB + "dependencies:\n  - pip: *a29\n",
+        "dependencies:\n" + "  - a\n" * 30_000,
+        "dependencies:\n" + "[" * 100_000,
+    ],
+    ids=["long", "backslashes", "many", "bounds", "yaml-bomb", "conda", "nested"],
+)
+def test_hostile_files_cost_little(text: str) -> None:
+    started = time.process_time()
+    result = repaired(text)
+    assert time.process_time() - started < 2
+    assert result.refused or not result.lines
 
 
 @given(st.binary(max_size=300))
