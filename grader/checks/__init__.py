@@ -23,7 +23,7 @@ from grader.rubric import Rubric
 
 __all__ = ["VERSION", "CheckReport", "CheckResult", "Status", "check"]
 
-VERSION = 1
+VERSION = 2
 """Changes whenever a check could say something else about the same files: part of the key of a kept report."""
 
 _CLIP_CHECKS: tuple[Check, ...] = (

@@ -50,8 +50,10 @@ def kind(head: bytes) -> str | None:
             return name
     if head[257:262] == b"ustar":
         return "tar"
-    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:
-        return "AAC" if head[1] & 0xF6 == 0xF0 else "MP3"
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "AAC"
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[1] != 0xFE:
+        return "MP3"
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "web page (HTML)"
     return None

@@ -92,8 +92,12 @@ PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 960 540]/Contents 4 0 R>>"
 
 @documents("report-no-text", status=0)
 def text_that_unpacks_to_a_gigabyte(folder: Path) -> Path:
+    zeros = bytes(1 << 20)
     packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(1000)) + packer.flush()
+    first = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = ((1000 << 20) % 65521 << 16 | 1).to_bytes(4, "big")
+    packed = first + again * 999 + b"\x03\0" + checksum
     stream = b"<</Filter/FlateDecode/Length %d>>\nstream\n%s\nendstream" % (len(packed), packed)
     report = _raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>", PAGE, stream)
     return _with_report(folder, report)

@@ -51,6 +51,18 @@ def test_a_damaged_entry_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "free_ratio_bytes", "code"),
+    [({"max_unpacked_mb": 0.5}, 10**9, "archive-too-big"), ({"max_ratio": 20}, 1000, "archive-ratio")],
+)
+def test_limits_hold_while_streaming(tmp_path: Path, limit: dict[str, float], free_ratio_bytes: int, code: str) -> None:
+    source = zipped({"a": bytes(300_000), "b": bytes(300_000)}, tmp_path / "x.zip")
+    limits = LIMITS.model_copy(update=limit)
+    with pytest.raises(archive.ArchiveProblem, match=code):
+        archive.unpack(archive.list_zip(source, limits), tmp_path / "out", limits, free_ratio_bytes=free_ratio_bytes)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+
+
 def test_a_disk_that_takes_nothing_is_the_environments_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_open = Path.open
 
