@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grader.errors import CourseError
 
+_MOST_PROPOSALS = 20
 _RUN = re.compile(
     r"(?:^|[\s`$>(])((?:CUDA_VISIBLE_DEVICES=\S+\s+)?(?:python3?|python3\.\d+|bash|sh)\s+[^`|<\n]*[^`|<\n\s.,;)])"
 )
@@ -149,7 +150,10 @@ def proposals(readme: str) -> Iterator[str]:
     """Command lines in a README that look like inference, with the folders' places taken, the likeliest first."""
     found: list[tuple[int, str]] = []
     entered = ""
-    for line in re.sub(r"\\\s*\n\s*", " ", readme[:200_000]).splitlines():
+    lines = re.sub(r"\\\s*\n\s*", " ", readme[:200_000]).splitlines()
+    for line in lines:
+        if len(found) >= _MOST_PROPOSALS:
+            break
         line = re.sub(r"<(\w[\w ./-]*)>", "PLACE", line[:2000])
         change, runs = _CD.search(line), list(_RUN.finditer(line))
         folder = change[1] if change else entered
