@@ -48,7 +48,7 @@ def words(job: Job, *, own_user: bool, passwd_fd: int) -> list[str]:
     limits = job.limits
     return [
         "--die-with-parent", "--new-session", *unshare,
-        *_parents(job), *_system(job),
+        *_folders({Path("/etc"), Path("/run"), Path("/var")}), *_system(job),
         "--proc", "/proc", "--dev", "/dev",
         "--perms", "1777", "--size", str(int(limits.shm_mb * MB)), "--tmpfs", "/dev/shm",
         "--perms", "1777", "--size", str(int(limits.tmp_mb * MB)), "--tmpfs", "/tmp",
@@ -61,11 +61,8 @@ def words(job: Job, *, own_user: bool, passwd_fd: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _parents(job: Job) -> list[str]:
-    """Folders that bubblewrap would make itself, closed to everybody but root."""
-    folders = {Path("/etc"), Path("/run"), Path("/var")}
-    for path in (*prefixes(job), *map(Path, job.read.values())):
-        folders |= set(path.parents) - {Path("/")}
+def _folders(folders: set[Path]) -> list[str]:
+    """Make folders that bubblewrap would make itself, closed to everybody but root."""
     return [word for folder in sorted(folders) for word in ("--perms", "0755", "--dir", str(folder))]
 
 
@@ -83,7 +80,9 @@ def _system(job: Job) -> list[str]:
 
 
 def _binds(job: Job) -> list[str]:
-    found: list[str] = ["--ro-bind", str(Path(__file__).parent / "inside"), INSIDE]
+    bound = (*prefixes(job), *map(Path, job.read.values()))
+    found = _folders({folder for path in bound for folder in path.parents} - {Path("/")})
+    found += ["--ro-bind", str(Path(__file__).parent / "inside"), INSIDE]
     for prefix in prefixes(job):
         found += ["--ro-bind", str(prefix), str(prefix)]
         # What is installed beside that Python is none of the student's business.

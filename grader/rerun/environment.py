@@ -1,6 +1,7 @@
-"""Students' environments: one for each distinct set of repaired requirements, made by uv from wheels only.
+"""Students' environments: one for each distinct set of repaired requirements, made by uv from wheels.
 
 Installing a wheel runs none of its code, so uv works outside the sandbox; nothing of an environment is ever run there.
+Where the rubric allows source packages, they are built to wheels inside the sandbox first.
 What is installed is frozen with hashes first, and an environment that is whole is never changed again.
 """
 
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,16 +25,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import parse_wheel_filename
+
 from grader.errors import EnvironmentProblem
 from grader.findings import Whose
 from grader.rerun import index
+from grader.rerun.building import Builder, BuildError, build
 from grader.rerun.requirements import Repair
+from grader.rerun.sandbox import Sandbox
 from grader.rubric import Rerun
 from grader.store import content_key
 
 _TIMEOUT_S = 1800
 _PASSED_ON = ("PATH", "HOME", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "TMPDIR", "XDG_CACHE_HOME")
 _NO_WHEEL = re.compile(r"Because (?:only )?([\w.-]+)==(\S+) has no (?:usable wheels|wheels with a matching)")
+_NO_WHEELS = re.compile(r"Because (?:all versions of|only .*? of) ([\w.-]+) (?:has|have) no (?:usable )?wheels")
+_MOST_BUILDS = 10
 _NOT_FOUND = re.compile(r"Because ([\w.-]+) was not found in the package registry")
 _NO_VERSION = re.compile(r"Because there is no version of ([\w.-]+)==(\S+)")
 _NETWORK = re.compile(r"error sending request|failed to fetch|dns error|timed out|connection|certificate|offline", re.I)
@@ -76,10 +84,13 @@ class InstallError(Exception):
         self.what, self.fix, self.whose, self.log = what, fix, whose, log
 
 
-def prepare(lines: Sequence[str], state: Path, rules: Rerun, python: str | None = None) -> Environment:
+def prepare(
+    lines: Sequence[str], state: Path, rules: Rerun, python: str | None = None, box: Sandbox | None = None
+) -> Environment:
     """The environment for these requirement lines, made now or found whole.
 
     state: the course's folder for what the grader keeps. python: such as ``3.10``, in place of the rubric's.
+    box: where source packages are built (without one they are refused), and whether what runs is kept from writing.
     Raises :class:`InstallError`, and :class:`EnvironmentProblem` where uv or that Python is not to be had.
     """
     started = time.monotonic()
@@ -92,12 +103,14 @@ def prepare(lines: Sequence[str], state: Path, rules: Rerun, python: str | None 
         exclude_newer=rules.exclude_newer,
         nearest=rules.nearest_version,
         index=asdict(settings),
+        wheels_only=rules.wheels_only,
+        link=_link(box),
     )[:20]
     folder = state / "environments" / key
     with _alone(folder):
         if (known := _read_record(folder)) is not None:
             return replace(known, made_s=time.monotonic() - started, reused=True)
-        maker = _Maker(uv, interpreter, settings, rules)
+        maker = _Maker(uv, interpreter, settings, rules, box)
         made = maker.make(list(lines), folder, key)
     return replace(made, made_s=time.monotonic() - started)
 
@@ -140,11 +153,14 @@ class _Maker:
     interpreter: Path
     settings: index.IndexSettings
     rules: Rerun
+    box: Sandbox | None
 
     def make(self, lines: list[str], folder: Path, key: str) -> Environment:
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        for stale in folder.parent.glob(f"{folder.name}.partial-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        # A name of its own: the uv of a grader that was killed may still be writing to the last one.
+        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+        partial.chmod(0o755)
         try:
             (partial / "constraints.txt").write_text("\n".join(self.rules.constraints) + "\n")
             repairs: list[Repair] = []
@@ -157,8 +173,8 @@ class _Maker:
             if packages:
                 self._checked(
                     *("pip", "install", "--python", str(partial / "env" / "bin" / "python"), "--no-deps"),
-                    *("--require-hashes", "--only-binary", ":all:", "--link-mode", "hardlink"),
-                    *("-r", str(partial / "frozen.txt"), *self.settings.uv_options()),
+                    *("--require-hashes", "--only-binary", ":all:", "--link-mode", _link(self.box)),
+                    *("-r", str(partial / "frozen.txt"), *self._index_options(partial)),
                 )
             made = Environment(key, folder / "env", self._prefix(), packages, tuple(repairs))
             (partial / "record.json").write_text(json.dumps(made.as_json(), indent=1))
@@ -169,12 +185,21 @@ class _Maker:
         return made
 
     def _frozen(self, lines: list[str], folder: Path, repairs: list[Repair]) -> str:
-        """All packages with versions and hashes; pins without a wheel move where the rubric allows it."""
-        for _ in range(len(lines) + 1):
+        """All packages with versions and hashes.
+
+        What has no wheel is built where the rubric allows that, else its pin moves where the rubric allows that.
+        """
+        for line in [line for line in lines if _is_source(line)]:
+            self._build(line, lines, folder, repairs)
+        for _ in range(len(lines) + _MOST_BUILDS):
             done = self._compile(lines, folder, "--generate-hashes")
             if done.returncode == 0:
                 return done.stdout
-            match = _NO_WHEEL.search(_one_line(done.stderr))
+            log = _one_line(done.stderr)
+            if not self.rules.wheels_only and self.box and (match := _NO_WHEEL.search(log) or _NO_WHEELS.search(log)):
+                self._build("==".join(match.groups()), lines, folder, repairs)
+                continue
+            match = _NO_WHEEL.search(log)
             moved = self._nearest(match[1], match[2], folder) if match else None
             position = next((n for n, line in enumerate(lines) if match and _pins(line, match[1])), None)
             if not (self.rules.nearest_version and moved and position is not None):
@@ -183,6 +208,28 @@ class _Maker:
             repairs.append(Repair("nearest-version", 0, lines[position], moved, why))
             lines[position] = moved
         raise _explained(done.stderr, None)
+
+    def _build(self, requirement: str, lines: list[str], folder: Path, repairs: list[Repair]) -> None:
+        """Build a wheel that the next resolution finds; a line with an address gives way to its name and version."""
+        if self.box is None or self.box.level == "none":
+            what = f"{requirement} must be built, which is done inside a sandbox only"
+            raise InstallError(what, "make a sandbox work on this machine (grader doctor)", Whose.ENVIRONMENT)
+        builder = Builder(self.uv, self.interpreter, self._prefix(), self.settings, self.box, self.rules.limits)
+        try:
+            wheel = build(requirement, builder, folder / "wheels")
+        except BuildError as error:
+            whose = Whose.ENVIRONMENT if error.ours or _NETWORK.search(error.log) else Whose.STUDENT
+            tail = "\n".join(error.log.strip().splitlines()[-15:])
+            raise InstallError(error.what, "the log says why; a version with a wheel may do", whose, tail) from None
+        name, version, *_ = parse_wheel_filename(wheel.name)
+        if requirement in lines:
+            lines[lines.index(requirement)] = f"{name}=={version}"
+        repairs.append(Repair("built", 0, requirement, f"{name}=={version}", "built from source inside the sandbox"))
+
+    def _index_options(self, folder: Path) -> list[str]:
+        """Where packages come from: the user's index, and the wheels that were built for this environment."""
+        built = folder / "wheels"
+        return [*self.settings.uv_options(), *(["--find-links", str(built)] if built.is_dir() else [])]
 
     def _nearest(self, name: str, version: str, folder: Path) -> str | None:
         """``name==version`` of the nearest later version with a wheel, else the newest earlier one."""
@@ -198,7 +245,7 @@ class _Maker:
         return self._run(
             *("pip", "compile", "wanted.txt", "--constraints", "constraints.txt", "--only-binary", ":all:"),
             *("--no-header", "--no-annotate", "--quiet", "--python", str(self.interpreter), *dated, *options),
-            *self.settings.uv_options(),
+            *self._index_options(folder),
             folder=folder,
         )
 
@@ -271,6 +318,16 @@ def _packages(frozen: str) -> tuple[Package, ...]:
         elif len(words) > 2 and words[1] == "@":
             found.append(Package(words[0], words[2], tuple(w.removeprefix("--hash=") for w in words if "--hash=" in w)))
     return tuple(found)
+
+
+def _link(box: Sandbox | None) -> str:
+    """Files are shared with uv's cache only where what runs is kept from writing to them."""
+    return "copy" if box is not None and box.level == "none" else "hardlink"
+
+
+def _is_source(line: str) -> bool:
+    """Whether a line names an address of something else than a wheel."""
+    return " @ " in line and not line.partition("#")[0].split(";")[0].rstrip().endswith(".whl")
 
 
 def _pins(line: str, name: str) -> bool:
