@@ -39,7 +39,7 @@ class BuiltinEngine:
         padded = np.pad(signal, (margin, margin + BLOCK_FRAMES * crepe.HOP_SAMPLES))
         length = (BLOCK_FRAMES - 1) * crepe.HOP_SAMPLES + crepe.FRAME_SAMPLES
         starts = range(first_frame * crepe.HOP_SAMPLES, frames * crepe.HOP_SAMPLES, BLOCK_FRAMES * crepe.HOP_SAMPLES)
-        blocks = _each(self._network, [padded[start : start + length] for start in starts])
+        blocks = each(self._network, [padded[start : start + length] for start in starts])
         return first_frame, np.concatenate(blocks)[: frames - first_frame]
 
     def decode(self, activations: Activations) -> PitchTrack:
@@ -52,7 +52,7 @@ class BuiltinEngine:
         return crepe_fast.FastCrepe(crepe_network.load(self._capacity, self._weights_file))
 
 
-def _each(network: Callable[[Audio], Activations], blocks: list[Audio]) -> list[Activations]:
+def each(network: Callable[[Audio], Activations], blocks: list[Audio]) -> list[Activations]:
     """Blocks side by side on as many threads as torch may use, and each on one.
 
     Nothing then depends on the number of threads, to the last bit, and no thread waits for another in every operation.
