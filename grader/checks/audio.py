@@ -30,7 +30,7 @@ rule = Rules("audio")
 
 _SILENT_DBFS = -80.0
 _CLIPPED_SHARE = 0.001
-_MOST_LEFTOVER_BYTES = 1_000_000
+_LEFTOVER_BYTES = (10_000, 1_000_000)
 _FULL_SCALE = 1 - 2**-15
 
 
@@ -138,7 +138,7 @@ def whole(headers: dict[str, Header], layout: Layout, source: Path, rubric: Rubr
                 WRITE_WAV,
                 **facts,
             )
-        elif header.leftover_bytes > max(header.claimed_bytes or 0, _MOST_LEFTOVER_BYTES // 100):
+        elif header.leftover_bytes > _most_leftover(header):
             yield error(
                 "wav-size-small",
                 where,
@@ -166,7 +166,7 @@ def sample_rate(headers: dict[str, Header], layout: Layout, source: Path, rubric
 
 @rule()
 def channels(headers: dict[str, Header], layout: Layout, source: Path, rubric: Rubric) -> Checked[None]:
-    """Every clip is mono."""
+    """Every clip has as many channels as the handout asks for."""
     for name, header in headers.items():
         if header.channels != rubric.clips.channels:
             yield error(
@@ -185,13 +185,13 @@ def duration(headers: dict[str, Header], layout: Layout, source: Path, rubric: R
     """No clip is longer than the longest the handout speaks of, and none is empty."""
     for name, header in headers.items():
         seconds = header.frames / rubric.clips.sample_rate_hz
-        facts = {"seconds": f"{seconds:.1f}", "most": f"{rubric.clips.max_seconds:g}"}
-        if seconds > rubric.clips.max_seconds:
+        facts = {"seconds": f"{seconds:.1f}", "most": f"{rubric.clips.max_seconds:g}", "hop": rubric.mel.hop_length}
+        if header.frames > rubric.clips.max_seconds * rubric.clips.sample_rate_hz:
             yield error(
                 "wav-too-long",
                 _place(layout, source, name),
                 "It lasts {seconds} s; no mel is longer than {most} s.",
-                "Make each clip as long as its mel: 256 samples for each frame.",
+                "Make each clip as long as its mel: {hop} samples for each frame.",
                 **facts,
             )
         elif header.frames == 0 and not header.present_bytes // header.frame_bytes:
@@ -224,8 +224,13 @@ def _as_asked(header: Header, clips: Clips) -> bool:
         header.sample_rate_hz == clips.sample_rate_hz
         and header.channels == clips.channels
         and 0 < header.frames <= clips.max_seconds * clips.sample_rate_hz
-        and header.leftover_bytes <= _MOST_LEFTOVER_BYTES
+        and header.leftover_bytes <= _most_leftover(header)
     )
+
+
+def _most_leftover(header: Header) -> int:
+    """Bytes behind the sound that may be a careless program's; more of them are sound the header leaves out."""
+    return min(max(header.claimed_bytes or 0, _LEFTOVER_BYTES[0]), _LEFTOVER_BYTES[1])
 
 
 @rule()
@@ -240,17 +245,19 @@ def decoded(
         file = layout.chosen[name]
         try:
             audio = load(file.path)
-        except (sf.LibsndfileError, OSError, RuntimeError) as reason:
+            reason = "" if len(audio) == header.frames else f"{len(audio)} of {header.frames} samples come out"
+        except (sf.LibsndfileError, OSError, RuntimeError) as trouble:
+            reason = printable(str(trouble), 120)
+        if reason:
             yield error(
                 "wav-unreadable",
                 _place(layout, source, name),
                 "It cannot be decoded: {reason}.",
                 WRITE_WAV,
-                reason=printable(str(reason), 120),
+                reason=reason,
                 **_fix(file, rubric),
             )
-            continue
-        if len(audio):
+        else:
             measured[name] = measure(file, audio)
     return measured
 
