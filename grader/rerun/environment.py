@@ -107,7 +107,7 @@ def prepare(
         link=_link(box),
     )[:20]
     folder = state / "environments" / key
-    with _alone(folder):
+    with alone(folder):
         if (known := _read_record(folder)) is not None:
             return replace(known, made_s=time.monotonic() - started, reused=True)
         maker = _Maker(uv, interpreter, settings, rules, box)
@@ -350,8 +350,8 @@ def _read_record(folder: Path) -> Environment | None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one process at a time makes an environment; the lock ends with its process."""
+def alone(folder: Path) -> Iterator[None]:
+    """Only one process at a time works in a folder, waiting for its turn; the lock ends with its process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(folder.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

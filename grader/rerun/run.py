@@ -17,7 +17,7 @@ from grader.errors import CourseError, GraderError
 from grader.findings import Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import HandIn
-from grader.rerun import sampling, sandbox
+from grader.rerun import environment, sampling, sandbox
 from grader.rerun.commands import Override, overrides
 from grader.rerun.comparison import Delta
 from grader.rerun.evidence import VERSION, Evidence, Kind, Verdict
@@ -101,7 +101,8 @@ def rerun_students(
 
     def one(student: str) -> Evidence:
         try:
-            return _rerun(course, found[student], told.get(student), box, options, jobs)
+            with environment.alone(course.state / "rerun" / student):
+                return _rerun(course, found[student], told.get(student), box, options, jobs)
         except GraderError:
             raise
         except Exception:

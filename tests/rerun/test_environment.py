@@ -69,7 +69,7 @@ def _kilobytes(*folders: Path) -> int:
 def test_an_environment_cut_off_half_way_is_made_again(state: Path) -> None:
     made = prepare(["six==1.16.0"], state, RERUN)
     folder = made.path.parent
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(folder.name + ".partial-killed")
     folder.rename(partial)  # as a killed grader leaves it: no record under the final name
     (partial / "record.json").unlink()
     again = prepare(["six==1.16.0"], state, RERUN)
