@@ -13,7 +13,7 @@ import numpy as np
 from grader.course import Course
 from grader.rubric import default_path
 
-HONEST = '''
+HONEST = """
 import argparse, os, pathlib, wave
 import numpy as np
 
@@ -39,7 +39,7 @@ def main():
 def make(mel, number, path):
     write(path, tone(mel, number))
 
-'''
+"""
 RUN = 'if __name__ == "__main__":\n    main()\n'
 FRAMES = 60
 

@@ -197,6 +197,39 @@ def test_a_readme_proposal_runs_once_it_is_accepted(course: Course) -> None:
     assert rerun(course, accept_proposals=True).kind is Kind.REPRODUCED
 
 
+def test_code_that_gathers_all_it_can_read_finds_nothing_of_the_course(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = os.urandom(16).hex()
+    monkeypatch.setenv("TA_PASSWORD", secret)
+    for place in ("references/001.wav", "report_points.csv", "submissions/R00000002_report.pdf"):
+        (course.root / place).write_text(secret)
+    gather = """
+heap = []
+for folder, folders, files in os.walk('/'):
+    if folder.startswith(('/usr', '/env', '/dev', '/sys')) or folder.count('/') > 1 and folder.startswith('/proc'):
+        folders.clear()
+        if folder not in ('/proc/1', '/proc/2', '/proc/self'): continue
+    for name in files:
+        place = os.path.join(folder, name)
+        if os.path.isfile(place) and (not folder.startswith('/proc') or name in ('environ', 'cmdline', 'mountinfo')):
+            try:
+                heap.append(open(place, 'rb').read(300_000))
+            except OSError:
+                continue
+print(len(heap), 'files', b''.join(heap)[-50_000:])
+make = lambda mel, number, path: path.write_bytes(b''.join(heap)[:15_000_000])
+"""
+    students.hand_in(course, ID, script=HONEST + gather)
+    evidence = rerun(course)
+    assert " files b" in evidence.runs[0]["log"]
+    kept = [json.dumps(evidence.as_json())]
+    kept += [path.read_bytes().decode("latin-1") for path in (course.state / "rerun" / ID).rglob("*") if path.is_file()]
+    assert "def tone" in "".join(kept)  # it did read what it may read: its own code
+    assert not [text for text in kept if secret in text]
+    assert not [text for text in kept if "R00000002" in text]
+
+
 def test_what_is_finished_is_not_run_again_until_its_inputs_change(course: Course) -> None:
     students.hand_in(course, ID)
     with course.store() as store:
