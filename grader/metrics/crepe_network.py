@@ -44,8 +44,7 @@ class Crepe:
 
     def __init__(self, capacity: Capacity, weights: Mapping[str, torch.Tensor]) -> None:
         """weights: as :func:`shapes` has them. Raises :class:`ValueError` that says what is wrong with them."""
-        for name, shape in shapes(capacity).items():
-            _check(name, weights.get(name), shape)
+        weights = {name: _checked(name, weights.get(name), shape) for name, shape in shapes(capacity).items()}
         self.layers = [
             Layer(
                 weights[f"conv{n}.weight"].squeeze(3),
@@ -100,10 +99,11 @@ def load(capacity: Capacity, weights_file: Path | None = None) -> Crepe:
         ) from None
 
 
-def _check(name: str, found: object, shape: tuple[int, ...]) -> None:
+def _checked(name: str, found: object, shape: tuple[int, ...]) -> torch.Tensor:
     if not isinstance(found, torch.Tensor):
         raise ValueError(f"{name} is missing")
-    if found.shape != shape or found.dtype != torch.float32:
-        raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, expected torch.float32 {shape}")
+    if found.shape != shape or found.dtype != torch.float32 or found.layout != torch.strided:
+        raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, expected dense torch.float32 {shape}")
     if not torch.isfinite(found).all() or (name.endswith("running_var") and bool((found < 0).any())):
         raise ValueError(f"{name} holds NaN, Inf or a negative variance")
+    return found.detach()

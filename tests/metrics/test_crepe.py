@@ -13,6 +13,7 @@ import torch
 from grader.audio import wav
 from grader.errors import EnvironmentProblem
 from grader.metrics import crepe
+from grader.metrics.crepe_fast import FastCrepe
 from grader.metrics.crepe_network import Crepe, load, shapes
 from tests.shared import SHARED, needs_shared
 
@@ -135,6 +136,7 @@ def broken(tiny: dict[str, torch.Tensor], folder: Path) -> dict[str, tuple[objec
         "foreign": ({"generator": {"conv_pre.weight": torch.zeros(3)}}, "conv1.weight is missing"),
         "no tensor": ({**tiny, "conv1.weight": "text"}, "conv1.weight is missing"),
         "shape": ({**tiny, "classifier.bias": torch.zeros(361)}, r"classifier.bias is torch.float32 \(361,\)"),
+        "layout": ({**tiny, "conv2.bias": tiny["conv2.bias"].to_sparse()}, "expected dense torch.float32"),
         "dtype": ({**tiny, "conv2.bias": tiny["conv2.bias"].half()}, "conv2.bias is torch.float16"),
         "infinite": ({**tiny, "conv3.bias": infinite}, "conv3.bias holds NaN, Inf"),
         "variance": ({**tiny, "conv3_BN.running_var": -tiny["conv3_BN.running_var"]}, "negative variance"),
@@ -144,7 +146,7 @@ def broken(tiny: dict[str, torch.Tensor], folder: Path) -> dict[str, tuple[objec
 
 @pytest.mark.parametrize(
     "kind",
-    ["payload", "list", "foreign", "no tensor", "shape", "dtype", "infinite", "variance", "other capacity"],
+    ["payload", "list", "foreign", "no tensor", "shape", "layout", "dtype", "infinite", "variance", "other capacity"],
 )
 def test_refuses_other_contents(tmp_path: Path, tiny: dict[str, torch.Tensor], kind: str) -> None:
     contents, message = broken(tiny, tmp_path)[kind]
@@ -180,5 +182,9 @@ def test_missing_file_names_the_key(tmp_path: Path) -> None:
     assert "metrics.log2_f0.weights_file" in problem.value.help
 
 
-def test_keys_beyond_the_network_do_no_harm(tiny: dict[str, torch.Tensor]) -> None:
-    Crepe("tiny", {**tiny, "conv1_BN.num_batches_tracked": torch.tensor(0)})
+def test_file_may_hold_parameters_and_more(tmp_path: Path, tiny: dict[str, torch.Tensor]) -> None:
+    parameters = {name: torch.nn.Parameter(values) for name, values in tiny.items()}
+    torch.save({**parameters, "conv1_BN.num_batches_tracked": torch.tensor(0)}, tmp_path / "weights.pth")
+    samples = np.random.default_rng(0).integers(-99, 99, 1024).astype(np.float32)
+    found = FastCrepe(load("tiny", tmp_path / "weights.pth"))(samples)
+    np.testing.assert_array_equal(found, FastCrepe(Crepe("tiny", tiny))(samples))
