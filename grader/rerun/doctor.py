@@ -121,10 +121,13 @@ def _bubblewrap() -> Item:
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     if any(box.level == "bubblewrap" for box in sandbox.working()):
         return Item("bubblewrap", "on", f"{version} at {path}")
-    return Item("bubblewrap", "off", f"{version} at {path} does not work here",
-                "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (Debian) or "
-                "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); Docker: --security-opt seccomp=unconfined",
-                )  # fmt: skip
+    why = sandbox.trial(sandbox.Sandbox("bubblewrap", own_user=True)).strip().splitlines() or ["it gives no reason"]
+    fix = (
+        "0.8 or newer is needed (Debian 12, Ubuntu 24.04); allow user namespaces: sysctl -w "
+        "kernel.unprivileged_userns_clone=1 (Debian) or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); "
+        "Docker: --security-opt seccomp=unconfined"
+    )
+    return Item("bubblewrap", "off", f"{version} at {path} does not work here: {why[-1]}", fix)
 
 
 def _landlock() -> Item:

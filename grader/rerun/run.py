@@ -117,9 +117,11 @@ def rerun_students(
                 if evidence.lasting:
                     _put(store, running[future], evidence)
                 yield evidence, False
-        finally:
+        except BaseException:  # Ctrl-C too
             for future in running:
                 future.cancel()
+            sandbox.stop_all()
+            raise
 
 
 def known(course: Course, store: Store) -> dict[str, Evidence]:

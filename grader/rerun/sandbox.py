@@ -39,6 +39,7 @@ _POLL_S = 0.05
 _LEAST_MEMORY_SHARE = 0.03
 _FIRST_USER = 0x7A000000  # far above every real user and what container tools hand out; room for 2^26 below 2^31
 _runs = itertools.count()
+_under_way: set[_Started] = set()
 _INSIDE = Path(__file__).parent / "inside"
 NO_SANDBOX_HELP = (
     "install bubblewrap (Debian, Ubuntu: apt install bubblewrap) or use a kernel with Landlock; "
@@ -96,10 +97,10 @@ def working() -> tuple[Sandbox, ...]:
         # As root, a user namespace leaves us root to the kernel, able to write /proc/sys: only with Landlock.
         ours = [False] + [True] * bool(landlock.abi()) if os.geteuid() == 0 else [True]
         candidates = [Sandbox("bubblewrap", own_user) for own_user in ours] + candidates
-    return tuple(candidate for candidate in candidates if not _trial(candidate))
+    return tuple(candidate for candidate in candidates if not trial(candidate))
 
 
-def _trial(candidate: Sandbox) -> str:
+def trial(candidate: Sandbox) -> str:
     """Why a sandbox cannot be used, or nothing."""
     limits = Limits(
         wall_s=20, cpu_s=10, memory_mb=500, processes=64, output_mb=1, tmp_mb=10, shm_mb=10, log_kb=16, log_mb=1
@@ -127,6 +128,16 @@ def remove(folder: Path) -> None:
         subprocess.run(["rm", "-rf", "--", folder], **quiet)
 
 
+def stop_all() -> None:
+    """End every run of this process that is under way: Ctrl-C must not wait for the slowest of several threads."""
+    for started in list(_under_way):
+        started.stop = True
+
+
+class _Stopped(Exception):
+    """A run was ended for no fault of its command."""
+
+
 class _Started:
     """One running command: its process, its pipes, and what was seen of it."""
 
@@ -135,6 +146,7 @@ class _Started:
         self.log = _Tail(int(job.limits.log_kb * 1000))
         self.begun = time.monotonic()
         self.memory_bytes = self.processes = self.output_bytes = 0
+        self.stop = False
         self.cpu_s = self.look_again = self.measure_again = 0.0
 
     def __enter__(self) -> _Started:
@@ -163,9 +175,11 @@ class _Started:
                 pass_fds=fds, start_new_session=True,
             )  # fmt: skip
             self._ours = ours.pop_all()
+        _under_way.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _under_way.discard(self)
         self.end()
         self._ours.close()
 
@@ -202,7 +216,12 @@ class _Started:
         self.begun = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             os.write(self.go_fd, b"g")
-        limit = self._until_end()
+        try:
+            limit = self._until_end()
+        except _Stopped as stopped:
+            self.end()
+            self._drain()
+            return self._outcome(None, None, protections, started_ms, error=str(stopped))
         status = None if limit else self.process.returncode
         hit = self.meter.hit()
         if limit is None and hit and (status != 0 or hit == "memory"):
@@ -248,10 +267,12 @@ class _Started:
                     return "cpu"
                 if time.monotonic() - self.begun > wall_s:
                     return "wall"
-                if self.memory_bytes > limits.memory_mb * MB or memory_available_share() < _LEAST_MEMORY_SHARE:
+                if self.memory_bytes > limits.memory_mb * MB or self.meter.hit() == "memory":
                     return "memory"
-                if self.meter.hit() == "memory":
-                    return "memory"
+                if memory_available_share() < _LEAST_MEMORY_SHARE:
+                    raise _Stopped("this machine has no memory left")
+                if self.stop:
+                    raise _Stopped("the grader was stopped")
                 if self.processes > limits.processes:
                     return "processes"
                 if self.log.seen > limits.log_mb * MB:

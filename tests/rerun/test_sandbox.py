@@ -225,6 +225,19 @@ def test_many_at_once_do_not_push_each_other_over_the_wall(best: Sandbox, tmp_pa
     assert [outcome.limit for outcome in outcomes] == [None] * 8
 
 
+def test_runs_under_way_can_all_be_stopped(best: Sandbox, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(run, best, "echo begun; sleep 60", folder) for folder in folders]
+        assert eventually(lambda: len(sandbox._under_way) == 2)
+        sandbox.stop_all()
+        outcomes = [one.result() for one in runs]
+    assert [outcome.error for outcome in outcomes] == ["the grader was stopped"] * 2
+    assert run(best, "true", folders[0]).ok
+
+
 def test_the_network_is_there_only_where_asked_for(best: Sandbox, out: Path) -> None:
     if best.level != "bubblewrap":
         pytest.skip("networks are bubblewrap's")
