@@ -91,6 +91,10 @@ class Store:
                     self._forget(stage, key)
         return found
 
+    def holds(self, stage: str) -> bool:
+        """Whether there is any record of a stage."""
+        return bool(self._query("SELECT 1 FROM record WHERE stage = ? LIMIT 1", stage))
+
     def arrays(self, stage: str, key: str) -> dict[str, np.ndarray] | None:
         """The arrays that were put beside a record."""
         rows = self._query("SELECT arrays, arrays_crc FROM record WHERE stage = ? AND key = ?", stage, key)

@@ -20,6 +20,7 @@ from grader.metrics.scores import Scores
 from grader.rubric import Rubric
 
 if TYPE_CHECKING:
+    from grader.rerun.evidence import Evidence
     from grader.scoring import CourseScores, StudentResult
 
 
@@ -54,10 +55,14 @@ class Grade:
 
 @dataclass(frozen=True)
 class Row:
-    """A student. result is None for one who stands in a table of the course but has nothing in ``submissions/``."""
+    """A student. result is None for one who stands in a table of the course but has nothing in ``submissions/``.
+
+    rerun: what the rerun of the student's code came to, where there was one; it is no part of the grade.
+    """
 
     grade: Grade
     result: StudentResult | None
+    rerun: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,12 @@ def leaderboard(
     scores: CourseScores,
     times: Mapping[str, dt.datetime],
     report_points: Mapping[str, float],
+    reruns: Mapping[str, Evidence] | None = None,
 ) -> Leaderboard:
     """Grade everyone who handed in, and name everyone who stands in ``times`` or ``report_points`` but did not.
 
     times: of hand-ins, from submissions.csv; a file's own time is used, and marked, where one is missing.
+    reruns: by student ID, to stand beside the grades; no grade depends on them.
     Raises :class:`CourseError` where the anchors contradict each other (see :func:`grader.grades.points.curve`), where
     the rubric lets the best of several hand-ins count and someone has several, or where scores of two kinds meet.
     """
@@ -125,7 +132,7 @@ def leaderboard(
         problem = (None, None) if value is not None else _failure(result, metric, line.label)
         given = report_points.get(student_id)
         grade = _grade(rubric, line, student_id, rank.get(student_id), value, problem, late, given)
-        rows.append(Row(grade, result))
+        rows.append(Row(grade, result, (reruns or {}).get(student_id)))
     rungs = [
         Rung(name, baseline_label(name), found, value, None if value is None else line.percent(value))
         for name, found in scores.baselines.items()

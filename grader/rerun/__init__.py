@@ -9,9 +9,16 @@ if TYPE_CHECKING:
     from grader.rerun.evidence import Evidence, Verdict
     from grader.store import Store
 
+STAGE = "rerun"
+
 
 def known(course: Course, store: Store) -> dict[str, Evidence]:
-    """The evidence there is for the hand-ins as they are now, by student ID. Runs nothing."""
+    """The evidence there is for the hand-ins as they are now, by student ID. Runs nothing.
+
+    Where nobody was ever rerun, nothing of this room is loaded, which works on Linux only.
+    """
+    if not store.holds(STAGE):
+        return {}
     from grader.rerun import run
 
     return run.known(course, store)

@@ -17,14 +17,12 @@ from grader.errors import CourseError, GraderError
 from grader.findings import Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import HandIn
-from grader.rerun import environment, sampling, sandbox
+from grader.rerun import STAGE, environment, sampling, sandbox
 from grader.rerun.commands import Override, overrides
 from grader.rerun.comparison import Delta
 from grader.rerun.evidence import VERSION, Evidence, Kind, Verdict
 from grader.rerun.inference import Task, rerun
 from grader.store import Store, content_key
-
-_STAGE = "rerun"
 
 
 @dataclass(frozen=True)
@@ -253,13 +251,13 @@ def _content(path: Path, store: Store) -> str:
 def _latest(store: Store, key: str) -> Evidence | None:
     """The last evidence under a key: what is kept never changes, so running by force adds one behind."""
     number, latest = 0, None
-    while (record := store.get(_STAGE, f"{key}-{number}")) is not None:
+    while (record := store.get(STAGE, f"{key}-{number}")) is not None:
         number, latest = number + 1, record
     return Evidence.from_json(latest) if latest else None
 
 
 def _put(store: Store, key: str, evidence: Evidence) -> None:
     number = 0
-    while store.get(_STAGE, f"{key}-{number}") is not None:
+    while store.get(STAGE, f"{key}-{number}") is not None:
         number += 1
-    store.put(_STAGE, f"{key}-{number}", evidence.as_json())
+    store.put(STAGE, f"{key}-{number}", evidence.as_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader import scoring
+from grader import rerun, scoring
 from grader.course import Course
 from grader.grades.leaderboard import Leaderboard, leaderboard
 from grader.progress import Progress
@@ -20,5 +20,6 @@ def build(course: Course, *, processes: int | None, shown: Progress) -> tuple[Le
     times, report_points = course.submission_times(), course.report_points()
     with course.store() as store:
         scores = scoring.score_course(course, store, processes=processes, shown=shown)
-    board = leaderboard(course.rubric, scores, times, report_points)
+        reruns = rerun.known(course, store)
+    board = leaderboard(course.rubric, scores, times, report_points, reruns)
     return board, publish(board, course.site)

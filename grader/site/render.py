@@ -20,7 +20,7 @@ from grader.grades import numbers
 from grader.grades.late import duration
 from grader.grades.leaderboard import Leaderboard
 from grader.grades.points import metric_label
-from grader.site import tables, view
+from grader.site import reruns, tables, view
 
 _HERE = Path(__file__).parent
 
@@ -35,6 +35,7 @@ def index_html(board: Leaderboard) -> str:
             board=board,
             rubric=board.rubric,
             view=view,
+            reruns=reruns if reruns.any_known(board) else None,
             counts=view.counts(board),
             columns=view.columns(board),
             clip_columns=view.clip_columns(board),

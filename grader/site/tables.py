@@ -15,6 +15,7 @@ from typing import Any
 from grader.findings import Finding
 from grader.grades.leaderboard import Leaderboard, Row, Rung
 from grader.metrics.scores import Scores
+from grader.site import reruns
 
 SCORE_FIELDS = ("m_stft", "log2_f0", "fad", "fad_name", "fad_stderr", "patches", "reference_patches")
 BOARD_FIELDS = (
@@ -35,6 +36,9 @@ BOARD_FIELDS = (
     "findings",
     "failure",
     "failure_whose",
+    "rerun",
+    "rerun_tier",
+    "rerun_whose",
 )
 CLIP_FIELDS = ("kind", "student_id", "clip", "m_stft", "log2_f0", "f0_frames", "f0_total", "missing")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -137,6 +141,7 @@ def _student(row: Row) -> dict[str, Any]:
         "failure": grade.failure,
         "failure_whose": str(grade.whose) if grade.whose else None,
         "findings": [found.as_json() for found in findings(row)],
+        **reruns.record(row),
     }
 
 

@@ -11,16 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.findings import Whose
-from grader.grades.leaderboard import Grade, Leaderboard
+from grader.grades.leaderboard import Grade, Leaderboard, Row
 from grader.grades.numbers import plain
 from grader.metrics.scores import Scores
-from grader.site import view
+from grader.site import reruns, view
+
+_WITH_RERUNS = 100  # columns
+_STYLES = {"good": "green", "warning": "yellow", "error": "red", "": ""}
 
 
 def show(board: Leaderboard, page: Path, console: Console) -> None:
     """Print ``board``, and that it lies at ``page``."""
     if board.ranked or board.rungs:
-        console.print(_table(board))
+        console.print(_table(board, console.width))
     for row in board.unranked:
         innocent = row.grade.whose not in (None, Whose.STUDENT)
         whose = f" (the {row.grade.whose}'s fault, not the student's)" if innocent else ""
@@ -50,7 +53,8 @@ def notes(board: Leaderboard) -> list[str]:
     return found
 
 
-def _table(board: Leaderboard) -> Table:
+def _table(board: Leaderboard, width: int) -> Table:
+    with_reruns = width >= _WITH_RERUNS and reruns.any_known(board)
     columns = view.columns(board)
     table = Table(title=Text(board.rubric.title), title_justify="left", title_style="bold")
     table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, (0, 1, 0, 0), False  # fits into 80 columns
@@ -59,6 +63,8 @@ def _table(board: Leaderboard) -> Table:
     for heading in (*(column.label for column in columns), "Quality", "Late", "Report"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("Final", justify="right", no_wrap=True, style="bold")
+    if with_reruns:
+        table.add_column("Rerun", no_wrap=True)
     for entry in view.in_order(board):
         if entry.rung:
             values = _values(entry.rung.scores, columns)
@@ -73,8 +79,15 @@ def _table(board: Leaderboard) -> Table:
                 _late(grade),
                 "—" if grade.report_points is None else plain(grade.report_points),
                 _or_dash(grade.final_points),
+                *([_rerun(entry.row)] if with_reruns else []),
             )
     return table
+
+
+def _rerun(row: Row) -> Text:
+    if row.rerun is None:
+        return Text(f"— {reruns.why_none(row)}", style="dim")
+    return Text(row.rerun.kind, style=_STYLES[reruns.tone(row.rerun)])
 
 
 def _values(scores: Scores | None, columns: list[view.Column]) -> list[str]:

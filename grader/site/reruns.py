@@ -1,0 +1,130 @@
+"""Reruns as the page, the tables and the terminal show them. What a rerun came to is judged elsewhere, once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from grader.findings import Whose
+from grader.grades.leaderboard import Leaderboard, Row
+from grader.grades.numbers import plain
+from grader.intake.names import printable
+from grader.rerun.evidence import Evidence, Kind
+
+_LIMITS = (
+    ("wall_s", "{} of {} s by the clock"),
+    ("cpu_s", "{} of {} s of CPU time"),
+    ("memory_mb", "{} of {} MB of memory"),
+    ("output_mb", "{} of {} MB of output"),
+)
+_LOG_LINES = 8
+_MOST_CHARACTERS = 300
+
+
+def any_known(board: Leaderboard) -> bool:
+    """Whether anybody's rerun is known; without one there is nothing to show of reruns at all."""
+    return any(row.rerun for row in board.rows)
+
+
+def why_none(row: Row) -> str:
+    """Why a student has no verdict."""
+    if row.result is None or row.result.hand_in.code is None:
+        return "no code"
+    return "not drawn"
+
+
+def tone(one: Evidence) -> str:
+    """The colour's meaning: ``good``, ``error`` (the student's), ``warning`` (look at it), or none (nobody's doing)."""
+    if one.kind is Kind.REPRODUCED:
+        return "good" if one.sandbox != "none" else "warning"
+    if one.whose is not Whose.STUDENT:
+        return ""
+    return "warning" if one.kind in (Kind.NONDETERMINISTIC, Kind.NO_CODE, Kind.NO_UPLOAD) else "error"
+
+
+def order(one: Evidence) -> int:
+    """What the column sorts by: the verdicts from the best on."""
+    return list(Kind).index(one.kind)
+
+
+def tiers(one: Evidence) -> dict[str, int]:
+    """How many clips are in each tier, the strictest first."""
+    counted = Counter(clip.tier for clip in one.clips)
+    return {str(tier): counted[tier] for tier in sorted(counted, key=lambda tier: tier.rank)}
+
+
+def peaks(one: Evidence) -> dict[str, float]:
+    """The most that one run used, by the names of :class:`grader.rerun.limits.Usage`."""
+    usages = [run["usage"] for run in one.runs if run.get("usage")]
+    return {name: max(usage[name] for usage in usages) for name in usages[0]} if usages else {}
+
+
+def facts(one: Evidence) -> list[tuple[str, str]]:
+    """Names and values of what a TA wants to know of a rerun."""
+    found = []
+    if one.clips:
+        apart = [clip.snr_db for clip in one.clips if clip.snr_db is not None]
+        lowest = f"; lowest SNR {min(apart):.1f} dB" if apart else ""
+        found.append(("Clips", ", ".join(f"{count} {tier}" for tier, count in tiers(one).items()) + lowest))
+    if one.command:
+        reason = f": {one.command['reason']}" if one.command.get("reason") else ""
+        found.append(("Command", f"{one.command['line']} ({one.command['source']}{reason})"))
+    if one.environment.get("packages"):
+        python, count = one.environment["python"], len(one.environment["packages"])
+        found.append(("Installed", f"{count} packages for Python {python}"))
+    found += [("Repaired", _repairs(one))] if one.requirements.get("repairs") else []
+    if used := peaks(one):
+        found.append(("Used", ", ".join(_used(text, used[name], one.limits.get(name)) for name, text in _LIMITS)))
+    if one.runs:
+        found.append(("Sandbox", "none (--no-sandbox)" if one.sandbox == "none" else one.sandbox))
+    return [(name, printable(value, 4 * _MOST_CHARACTERS)) for name, value in found]
+
+
+def log(one: Evidence) -> str:
+    """The last lines of a run that went wrong; empty for one that did not."""
+    if not one.runs or one.kind not in (Kind.FAILED, Kind.STOPPED, Kind.INCOMPLETE, Kind.NOT_RUN):
+        return ""
+    lines = [line for line in str(one.runs[-1].get("log", "")).splitlines() if line.strip()]
+    return "\n".join(printable(line, _MOST_CHARACTERS) for line in lines[-_LOG_LINES:])
+
+
+def record(row: Row) -> dict[str, Any]:
+    """The rerun's fields of a student's record."""
+    one = row.rerun
+    if one is None:
+        return {
+            "rerun": None,
+            "rerun_tier": None,
+            "rerun_whose": None,
+            "rerun_why": why_none(row),
+            "rerun_record": None,
+        }
+    return {
+        "rerun": str(one.kind),
+        "rerun_tier": str(one.tier) if one.tier else None,
+        "rerun_whose": str(one.whose) if one.whose else None,
+        "rerun_why": one.sentence,
+        "rerun_record": {
+            "tiers": tiers(one),
+            "command": dict(one.command),
+            "repair_percent": float(one.requirements.get("percent", 0.0)),
+            "limits": dict(one.limits),
+            "peaks": peaks(one),
+            "sandbox": one.sandbox,
+            "made_at": one.made_at,
+            "findings": [found.as_json() for found in one.findings],
+        },
+    }
+
+
+def _used(text: str, used: float, allowed: float | None) -> str:
+    return text.format(f"{used:.1f}", "?" if allowed is None else f"{allowed:g}")
+
+
+def _repairs(one: Evidence) -> str:
+    repairs = one.requirements["repairs"]
+    shown = [f"{entry['before']} → {entry['after'] or 'left out'}" for entry in repairs if entry["after"]][:3]
+    count = f"{len(repairs)} line{'' if len(repairs) == 1 else 's'} of requirements.txt"
+    percent = one.requirements.get("percent", 0.0)
+    price = f"; the rubric prices this at {plain(percent)} %, which is not in these points" if percent else ""
+    return count + (f", such as {'; '.join(shown)}" if shown else "") + price
