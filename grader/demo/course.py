@@ -6,6 +6,10 @@ import io
 import json
 import os
 import re
+import shlex
+import subprocess
+import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +25,9 @@ from grader.course import Course
 from grader.demo import singing
 from grader.demo.report import pdf
 from grader.demo.students import STUDENTS, Student
-from grader.errors import CourseError
+from grader.errors import CourseError, EnvironmentProblem
 from grader.progress import Progress
+from grader.rerun import commands
 from grader.store import content_key, file_sha256
 from reference_vocoders import griffin_lim
 
@@ -48,6 +53,7 @@ A pretend course, made by `grader demo`. The singing is computed, the students a
 
 Try, in this folder:
   grader check submissions      what a student is told before handing in
+  grader rerun --sample 5       runs five students' code again, in a sandbox, and compares with what they uploaded
   grader leaderboard            scores, grades and site/index.html
   grader mels recordings --out test_mels --references references
                                 how the test mels came about (nothing changes: they are there already)
@@ -56,6 +62,10 @@ Edit rubric.yaml, submissions.csv or report_points.csv and run `grader leaderboa
 `grader demo` on this folder makes everything as it was.
 
 """
+_DOCUMENTS = {
+    "requirements.txt": b"numpy\nsoundfile\ntorch==2.13.0\n",
+    "README.txt": b"python inference.py --input_mels_dir MELS --output_dir OUT\nThe checkpoint lies beside it.\n",
+}
 _PAGES = (
     ("Novelty highlight", "A discriminator that listens to vibrato."),
     ("Methodology highlight", "Mel in, waveform out; 80 bands, hop 256, 22 050 Hz."),
@@ -108,8 +118,10 @@ def rubric_text() -> str:
 
 def _made_by() -> str:
     """The hash of everything the demo's bytes depend on in this project."""
-    sources = [*Path(__file__).parent.glob("*.py"), Path(griffin_lim.__file__), Path(mels.__file__)]
-    return content_key(rubric=rubric_text(), **{path.name: file_sha256(path) for path in sources})
+    here = Path(__file__).parent
+    sources = {path.name: path for path in (*here.glob("*.py"), Path(griffin_lim.__file__), Path(mels.__file__))}
+    sources |= {f"{path.parent.name}/{path.name}": path for path in here.glob("code/*/*") if path.is_file()}
+    return content_key(rubric=rubric_text(), **{name: file_sha256(path) for name, path in sources.items()})
 
 
 def _is_whole(root: Path, made_by: str) -> bool:
@@ -144,12 +156,15 @@ def _hand_ins(course: Course, stems: list[str], shown: Progress) -> list[str]:
     shown.start("pretend students", len(STUDENTS), len(STUDENTS))
     for student in STUDENTS:
         files = {f"{student.student_id}_report.pdf": _report(student)}
-        if student.requirements:
-            files[f"{student.student_id}_requirements.txt"] = student.requirements.encode()
-            files[f"{student.student_id}_README.txt"] = (
-                b"python inference.py --input_mels_dir MELS --output_dir OUT\nThe checkpoint lies beside it.\n"
-            )
-        clips = _clips(student, references, test_mels)
+        code = student.code_files()
+        if student.documents:
+            files |= {f"{student.student_id}_{name}": code.get(name, content) for name, content in _DOCUMENTS.items()}
+        name = f"{student.student_id}_code"
+        if student.code_zipped:
+            files[f"{name}.zip"] = _zip_bytes(name, code)
+        else:
+            files |= {f"{name}/{file}": content for file, content in code.items()}
+        clips = _clips(student, references, test_mels) if student.render else _clips_of_code(student, course)
         if clips:
             files[f"{student.student_id}.zip"] = _zip_bytes(student.student_id, clips)
         _write(course.submissions, files)
@@ -163,7 +178,7 @@ def _hand_ins(course: Course, stems: list[str], shown: Progress) -> list[str]:
 
 
 def _clips(student: Student, references: Mapping[str, Audio], test_mels: Mapping[str, Mel]) -> dict[str, bytes]:
-    """The student's wavs by file name; none for a student without a zip."""
+    """The wavs by file name of a student whose clips are rendered here."""
     clips = {}
     for number, (stem, reference) in enumerate(references.items(), 1):
         if student.render is None:
@@ -174,6 +189,29 @@ def _clips(student: Student, references: Mapping[str, Audio], test_mels: Mapping
         audio = resample(audio, COURSE.sample_rate_hz, student.sample_rate_hz)
         clips[student.clip_name.format(number=number)] = _wav_bytes(audio, student.sample_rate_hz)
     return clips
+
+
+def _clips_of_code(student: Student, course: Course) -> dict[str, bytes]:
+    """The wavs by file name that the student's code makes here and now; none for a student without code."""
+    code = student.code_files()
+    if not code:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        root, out = Path(folder, "code"), Path(folder, "out")
+        _write(root, code)
+        command = commands.choose(root, "", course.rubric.rerun.command, None, accept_proposals=False)
+        words = shlex.split(command.filled(str(course.test_mels.absolute()), str(out), str(root)))
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *words[1:]], cwd=root, env=one_thread, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise EnvironmentProblem(
+                f"the demo's code of {student.student_id} does not run here: {last}",
+                help="it needs what scoring needs: pip install 'grader[grading]'",
+            )
+        return {path.name: path.read_bytes() for path in sorted(out.glob("*.wav"))}
 
 
 def _wav_bytes(audio: Audio, sample_rate_hz: int) -> bytes:

@@ -1,8 +1,9 @@
 """The pretend students: who they are, and how each one's clips come about.
 
-No network is trained here. A "trained" student starts from the recording's own spectrum, blurred by noise, and finds
-phases for it as Griffin-Lim does: better than anything made of the mel alone, as a trained vocoder is, and like one
-without the recording's phases.
+Five hand in code, as it stands in ``code/``; the clips of three of them are what that code makes. The others' clips
+are made here without a network: a "trained" student starts from the recording's own spectrum, blurred by noise, and
+finds phases for it as Griffin-Lim does: better than anything made of the mel alone, as a trained vocoder is, and like
+one without the recording's phases.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from grader.audio import Audio, Mel
-from grader.audio.mel import COURSE, filterbank, power_spectrogram
-from reference_vocoders.griffin_lim import audio_from_magnitude, power_from_mel
+from grader.audio.mel import COURSE, power_spectrogram
+from reference_vocoders.griffin_lim import audio_from_magnitude
 
+_CODE = Path(__file__).parent / "code"
 Render = Callable[[Audio, Mel, int], Audio]
 """From a recording at 22 050 Hz, its mel and a seed to a clip."""
 
@@ -33,34 +35,13 @@ def trained(blur: float) -> Render:
     return render
 
 
-def narrow_band(highest_hz: float) -> Render:
-    """Griffin-Lim stopped after four iterations, silent above ``highest_hz``."""
-
-    def render(_recording: Audio, mel: Mel, seed: int) -> Audio:
-        magnitude = np.sqrt(power_from_mel(mel))
-        magnitude[round(highest_hz / COURSE.sample_rate_hz * COURSE.n_fft) :] = 0
-        return audio_from_magnitude(magnitude, COURSE, iterations=4, seed=seed)
-
-    return render
-
-
-def library_griffin_lim(_recording: Audio, mel: Mel, seed: int) -> Audio:
-    """As a common library does it: clipped pseudo-inverse, 128 samples early, 256·(T−1) samples long."""
-    power = np.maximum(0, _pseudo_inverse() @ mel)
-    return audio_from_magnitude(np.sqrt(power), COURSE, iterations=16, seed=seed)[128:-128]
-
-
-@cache
-def _pseudo_inverse() -> np.ndarray:
-    return np.linalg.pinv(filterbank())
-
-
 @dataclass(frozen=True)
 class Student:
-    """what: for the course's README.txt. render: None for a student without a zip.
+    """what: for the course's README.txt. render: None where the code makes the clips, or there are none.
 
     submitted_at: local time. in_table: whether submissions.csv has it too, besides the files themselves.
     silent: numbers of clips left empty. report_size: width and height of a page in points.
+    code: the folder in ``code/`` that is handed in. documents: whether requirements and README lie beside the zip.
     """
 
     student_id: str
@@ -73,7 +54,15 @@ class Student:
     sample_rate_hz: int = COURSE.sample_rate_hz
     silent: frozenset[int] = frozenset()
     report_size: tuple[int, int] = (960, 540)
-    requirements: str | None = "numpy\nsoundfile\ntorch==2.13.0\n"
+    code: str | None = None
+    code_zipped: bool = False
+    documents: bool = True
+
+    def code_files(self) -> dict[str, bytes]:
+        """The code handed in, by file name; nothing for a student without."""
+        if self.code is None:
+            return {}
+        return {path.name: path.read_bytes() for path in sorted((_CODE / self.code).iterdir()) if path.is_file()}
 
 
 def _november(day: int, hour: int, minute: int) -> dt.datetime:
@@ -81,32 +70,51 @@ def _november(day: int, hour: int, minute: int) -> dt.datetime:
 
 
 STUDENTS = (
-    Student("R12922001", "excellent, on time", trained(0.40), _november(1, 21, 3), 46),
-    Student("R12922002", "good, four hours late", trained(0.62), _november(2, 4, 12), 41.5),
+    Student(
+        "R12922001",
+        "excellent, on time; the code makes other clips than those uploaded",
+        trained(0.40),
+        _november(1, 21, 3),
+        46,
+        code="other_model",
+        code_zipped=True,
+    ),
+    Student(
+        "R12922002",
+        "good, four hours late; the code wants to download its weights when it runs",
+        trained(0.62),
+        _november(2, 4, 12),
+        41.5,
+        code="downloader",
+    ),
     Student(
         "R12922003",
-        "fair; clips named 1.wav instead of 001.wav; the report is not read yet",
-        trained(0.75),
+        "fair, much like Griffin-Lim; clips named 1.wav instead of 001.wav; the report is not read yet; "
+        "requirements.txt is a list printed by conda",
+        None,
         _november(1, 23, 58),
         None,
         clip_name="{number}.wav",
+        code="conda_list",
     ),
     Student(
         "R12922004",
-        "poor: few iterations, nothing above 5 kHz; three days late",
-        narrow_band(5000),
+        "poor: a small network with its own weights, nothing above 6 kHz; three days late",
+        None,
         _november(5, 0, 20),
         38,
-        requirements=None,
+        code="torch_vocoder",
+        documents=False,
     ),
     Student(
         "R12922005",
         "below Griffin-Lim: a library's own, 256 samples short; a 4:3 report; no line in submissions.csv",
-        library_griffin_lim,
+        None,
         _november(1, 15, 20),
         33,
         in_table=False,
         report_size=(720, 540),
+        code="griffin_lim",
     ),
     Student(
         "R12922006", "good, but 017.wav is silent", trained(0.55), _november(1, 22, 47), 40, silent=frozenset({17})
