@@ -30,7 +30,8 @@ from grader.errors import EnvironmentProblem
 from grader.rerun import bubblewrap, cgroup, scope
 from grader.rerun.inside import landlock
 from grader.rerun.job import Job, Outcome
-from grader.rerun.limits import MB, Meter, Usage, Watchdog, folder_size, memory_available_share
+from grader.rerun.limits import MB, Meter, Usage, Watchdog, folder_size, memory_available_share, tree
+from grader.rerun.streams import Tail, data, pipe
 from grader.rubric import Limits
 
 Level = Literal["bubblewrap", "landlock", "none"]
@@ -143,7 +144,7 @@ class _Started:
 
     def __init__(self, sandbox: Sandbox, job: Job, meter: Meter, temporary: Path) -> None:
         self.sandbox, self.job, self.meter, self.temporary = sandbox, job, meter, temporary
-        self.log = _Tail(int(job.limits.log_kb * 1000))
+        self.log = Tail(int(job.limits.log_kb * 1000))
         self.begun = time.monotonic()
         self.memory_bytes = self.processes = self.output_bytes = 0
         self.stop = False
@@ -157,17 +158,17 @@ class _Started:
         if user is not None:
             os.chown(job.out, user, user)
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            self.ready_fd, ready = _pipe(ours, theirs)
-            go, self.go_fd = _pipe(theirs, ours)
-            self.log_fd, log = _pipe(ours, theirs)
-            settings = _data(theirs, self._settings(ready, go, user))
+            self.ready_fd, ready = pipe(ours, theirs)
+            go, self.go_fd = pipe(theirs, ours)
+            self.log_fd, log = pipe(ours, theirs)
+            settings = data(theirs, self._settings(ready, go, user))
             command = [sys.executable, "-I", "-S", str(_INSIDE / "launch.py"), str(settings)]
             fds = [ready, go, settings]
             if sandbox.level == "bubblewrap":
                 inside_command = [base_python(), "-I", "-S", f"{bubblewrap.INSIDE}/launch.py", command[-1]]
-                passwd = _data(theirs, f"student:x:{user or 1000}:{user or 1000}::/tmp/home:/bin/sh\n".encode())
+                passwd = data(theirs, f"student:x:{user or 1000}:{user or 1000}::/tmp/home:/bin/sh\n".encode())
                 words = bubblewrap.words(job, own_user=sandbox.own_user, passwd_fd=passwd)
-                arguments = _data(theirs, ("\0".join(words) + "\0").encode())
+                arguments = data(theirs, ("\0".join(words) + "\0").encode())
                 command = [bubblewrap.program() or "bwrap", "--args", str(arguments), "--", *inside_command]
                 fds += [passwd, arguments]
             self.process = subprocess.Popen(  # an empty environment: /proc/1/environ would show ours
@@ -186,14 +187,11 @@ class _Started:
     def end(self) -> None:
         """Kill the command and everything it started; returns when all of it is gone."""
         if self.process.poll() is None:
-            # The first process of a namespace is reaped only after all others in it; so we wait for that one's parent.
-            children = _children(self.process.pid) if self.sandbox.level == "bubblewrap" else []
             with contextlib.suppress(ProcessLookupError):
-                if self.sandbox.level == "bubblewrap" and children:
-                    for child in children:
-                        os.kill(child, signal.SIGKILL)
-                elif self.sandbox.level == "bubblewrap":
-                    self.process.kill()
+                if self.sandbox.level == "bubblewrap":
+                    # The first process of the namespace is reaped only after all others in it: bwrap waits for that.
+                    for pid in [*tree(self.process.pid)][1:2] or [self.process.pid]:
+                        os.kill(pid, signal.SIGKILL)
                 else:
                     self.process.terminate()
         try:
@@ -385,51 +383,6 @@ def _boxed_paths() -> dict[str, list[str]]:
 def _another_user() -> int:
     """A user for each run at a time: runs must not count against each other's limits, nor signal each other."""
     return _FIRST_USER + (os.getpid() % (1 << 20)) * 64 + next(_runs) % 64
-
-
-class _Tail:
-    """The last bytes of a stream, and how many there were."""
-
-    def __init__(self, keep: int) -> None:
-        self._keep, self._data, self.seen = keep, b"", 0
-
-    def read(self, fd: int) -> bool:
-        """Take what is there; False at the end of the stream, or when there is nothing now."""
-        try:
-            chunk = os.read(fd, 1 << 16)
-        except BlockingIOError:
-            return False
-        self.seen += len(chunk)
-        self._data = (self._data + chunk)[-self._keep :]
-        return bool(chunk)
-
-    def text(self) -> str:
-        """As text, without control characters that could move a terminal's cursor or change its colours."""
-        text = self._data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-        return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def _pipe(readers: contextlib.ExitStack, writers: contextlib.ExitStack) -> tuple[int, int]:
-    read, write = os.pipe()
-    readers.callback(os.close, read)
-    writers.callback(os.close, write)
-    return read, write
-
-
-def _data(stack: contextlib.ExitStack, content: bytes) -> int:
-    """A descriptor from which this can be read."""
-    fd = os.memfd_create("grader")
-    stack.callback(os.close, fd)
-    os.write(fd, content)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
 
 
 def base_python() -> str:
