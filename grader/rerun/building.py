@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from grader.rerun.index import IndexSettings
 from grader.rerun.job import Job
 from grader.rerun.outputs import RefusedError, copy
-from grader.rerun.sandbox import Sandbox, remove
+from grader.rerun.sandbox import Sandbox, remove, scratch
 from grader.rubric import Limits
 
 _LARGEST_WHEEL_BYTES = 500_000_000
@@ -54,7 +53,7 @@ def build(requirement: str, builder: Builder, into: Path) -> Path:
     name = re.split(r"[\s=@\[]", requirement, maxsplit=1)[0]
     box, settings = builder.box, builder.settings
     into.mkdir(parents=True, exist_ok=True)
-    out = Path(tempfile.mkdtemp(prefix="grader-build-"))
+    out = scratch()
     read = {builder.uv.resolve(): "/uv"} | {path: str(path) for path in _local_places(settings)}
     try:
         uv_inside, out_inside = box.place(builder.uv.resolve(), "/uv"), box.place(out, "/out")

@@ -68,7 +68,7 @@ class Sandbox:
         """Run one command to its end. ``Outcome.error`` says what could not be set up."""
         meter = meter or meter_for(job.limits)
         own_temporary = self.level != "bubblewrap"
-        temporary = Path(tempfile.mkdtemp(prefix="grader-run-")) if own_temporary else Path("/tmp")
+        temporary = scratch() if own_temporary else Path("/tmp")
         try:
             with _Started(self, job, meter, temporary) as started:
                 return started.watch()
@@ -117,6 +117,16 @@ def meter_for(limits: Limits) -> Meter:
     if group is not None:
         return group
     return scope.Scope(limits.memory_mb, limits.processes) if scope.available() else Watchdog()
+
+
+def scratch() -> Path:
+    """A temporary folder, named after this process; those that killed graders left behind are removed."""
+    for left in Path(tempfile.gettempdir()).glob("grader-run-*-*"):
+        with contextlib.suppress(OSError):
+            pid = left.name.split("-")[2]
+            if left.lstat().st_uid == os.geteuid() and pid.isdigit() and not Path("/proc", pid).exists():
+                remove(left)
+    return Path(tempfile.mkdtemp(prefix=f"grader-run-{os.getpid()}-"))
 
 
 def remove(folder: Path) -> None:

@@ -367,6 +367,18 @@ def test_groups_of_a_killed_grader_are_removed_by_the_next(best: Sandbox, out: P
     assert not any(folder.exists() for folder in [*left, *again.folders.values()])
 
 
+def test_folders_of_a_killed_grader_are_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = subprocess.Popen(["/bin/true"])
+    dead.wait()
+    left, living_ones = tmp_path / f"grader-run-{dead.pid}-x", tmp_path / f"grader-run-{os.getppid()}-x"
+    for folder in (left, living_ones):
+        (folder / "within").mkdir(parents=True)
+    made = sandbox.scratch()
+    assert made.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([made, living_ones])
+
+
 def test_the_watchdog_counts_a_tree() -> None:
     process = subprocess.Popen(["/bin/sh", "-c", "sleep 60 & sleep 60 & wait"])
     try:
