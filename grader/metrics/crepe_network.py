@@ -40,7 +40,7 @@ class Layer(NamedTuple):
 
 
 class Crepe:
-    """Normalised frames (B, 1024) to activations (B, 360) in 0 … 1."""
+    """Normalised frames (B, 1024) to activations (B, 360) in 0 … 1; gradients reach the frames, not the weights."""
 
     def __init__(self, capacity: Capacity, weights: Mapping[str, torch.Tensor]) -> None:
         """weights: as :func:`shapes` has them. Raises :class:`ValueError` that says what is wrong with them."""
@@ -55,7 +55,12 @@ class Crepe:
         ]
         self.classifier = weights["classifier.weight"], weights["classifier.bias"]
 
-    @torch.no_grad()
+    def to(self, device: torch.device) -> Crepe:
+        """This network with its weights on another device."""
+        self.layers = [Layer(*(part.to(device) for part in layer)) for layer in self.layers]
+        self.classifier = self.classifier[0].to(device), self.classifier[1].to(device)
+        return self
+
     def __call__(self, frames: torch.Tensor) -> torch.Tensor:
         x = frames[:, None]
         for layer, padding, stride in zip(self.layers, PADDING, STRIDE, strict=True):

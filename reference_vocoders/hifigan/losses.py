@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from grader.audio.mel import COURSE
 from grader.audio.resample import sinc_kernels
+from grader.metrics.crepe_network import Crepe
 from reference_vocoders.hifigan.discriminators import Judgement
 
 _RESOLUTIONS = ((512, 50, 240), (1024, 120, 600), (2048, 240, 1200), (4096, 480, 4096))
@@ -61,13 +62,13 @@ def _magnitude(audio: Tensor, n_fft: int, hop: int, length: int, window: Tensor)
 class PitchLoss(nn.Module):
     """Cross-entropy of CREPE's 360 pitch activations on generated against real audio at 22 050 Hz.
 
-    ``crepe`` maps normalised 16 kHz frames (n, 1024) to activations (n, 360); its weights are not trained. A few frames
+    ``crepe`` maps normalised 16 kHz frames (n, 1024) to activations (n, 360), its weights fixed. A few frames
     a segment are looked at, where the real audio is voiced.
     """
 
-    def __init__(self, crepe: nn.Module, frames: int = 2) -> None:
+    def __init__(self, crepe: Crepe, frames: int = 2) -> None:
         super().__init__()
-        self.crepe = crepe.eval().requires_grad_(False)
+        self.crepe = crepe
         self.frames = frames
         kernels, self.width = sinc_kernels(320, 441)
         self.register_buffer("kernels", torch.from_numpy(kernels)[:, None], persistent=False)

@@ -64,7 +64,7 @@ class Trainer:
         if training.pitch_weight:
             from grader.metrics.crepe_network import load
 
-            self.pitch = losses.PitchLoss(load("tiny")).to(device)
+            self.pitch = losses.PitchLoss(load("tiny").to(device)).to(device)
         self.generate = torch.compile(self.generator) if compiled else self.generator
 
     def train_step(self, segments: Tensor) -> dict[str, float]:
