@@ -99,7 +99,7 @@ STUDENTS = (
     ),
     Student(
         "R12922004",
-        "poor: a small network with its own weights, nothing above 6 kHz; three days late",
+        "poor: a small network with its own weights, nothing above 5 kHz; three days late",
         None,
         _november(5, 0, 20),
         38,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from grader.findings import Whose
+from grader.findings import Finding, Whose
 from grader.grades.leaderboard import Leaderboard, Row
 from grader.grades.numbers import plain
 from grader.intake.names import printable
@@ -69,15 +69,19 @@ def facts(one: Evidence) -> list[tuple[str, str]]:
     if one.command:
         reason = f": {one.command['reason']}" if one.command.get("reason") else ""
         found.append(("Command", f"{one.command['line']} ({one.command['source']}{reason})"))
-    if one.environment.get("packages"):
-        python, count = one.environment["python"], len(one.environment["packages"])
-        found.append(("Installed", f"{count} packages for Python {python}"))
+    if packages := one.environment.get("packages"):
+        found.append(("Installed", _few([f"{package['name']} {package['version']}" for package in packages], 6)))
     found += [("Repaired", _repairs(one))] if one.requirements.get("repairs") else []
     if used := peaks(one):
         found.append(("Used", ", ".join(_used(text, used[name], one.limits.get(name)) for name, text in _LIMITS)))
     if one.runs:
         found.append(("Sandbox", "none (--no-sandbox)" if one.sandbox == "none" else one.sandbox))
     return [(name, printable(value, 4 * _MOST_CHARACTERS)) for name, value in found]
+
+
+def findings(one: Evidence) -> list[Finding]:
+    """What the rerun found beside its verdict: nothing that the verdict's sentence says already."""
+    return [found for found in one.findings if found.what_text() not in one.sentence]
 
 
 def log(one: Evidence) -> str:
@@ -122,9 +126,13 @@ def _used(text: str, used: float, allowed: float | None) -> str:
 
 
 def _repairs(one: Evidence) -> str:
-    repairs = one.requirements["repairs"]
-    shown = [f"{entry['before']} → {entry['after'] or 'left out'}" for entry in repairs if entry["after"]][:3]
-    count = f"{len(repairs)} line{'' if len(repairs) == 1 else 's'} of requirements.txt"
+    repairs, kept = one.requirements["repairs"], one.requirements.get("lines", ())
+    shown = [f"{entry['before']} → {entry['after']}" for entry in repairs if entry["after"] in kept]
+    count = f"requirements.txt in {len(repairs)} place{'' if len(repairs) == 1 else 's'}"
     percent = one.requirements.get("percent", 0.0)
     price = f"; the rubric prices this at {plain(percent)} %, which is not in these points" if percent else ""
-    return count + (f", such as {'; '.join(shown)}" if shown else "") + price
+    return count + (f": {_few(shown, 3)}" if shown else "") + price
+
+
+def _few(parts: list[str], most: int) -> str:
+    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

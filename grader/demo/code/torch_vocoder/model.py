@@ -1,10 +1,10 @@
-"""A small vocoder: a network draws the spectrum below 6 kHz from the mel, a few rounds of Griffin-Lim find phases."""
+"""A small vocoder: a network draws the spectrum below 5 kHz from the mel, a few rounds of Griffin-Lim find phases."""
 
 import torch
 from torch import nn
 
 RATE, BANDS, N_FFT, HOP = 22050, 80, 1024, 256
-BINS = 279  # up to 6 kHz
+BINS = 232  # up to 5 kHz
 EARLY = 128  # the course's frames are centred on 256·t + 128, torch's on 256·t
 
 

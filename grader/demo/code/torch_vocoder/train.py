@@ -23,13 +23,15 @@ clips = [
     torch.from_numpy(sf.read(path, dtype="float32")[0])[EARLY:] for path in sorted(Path(sys.argv[1]).glob("*.wav"))
 ]
 magnitudes = torch.cat([spectra(clip)[:, : len(clip) // HOP].abs() for clip in clips], dim=1)
-mels, targets = filterbank() @ magnitudes**2, torch.log(magnitudes[:BINS] + 1e-3)
+mels = filterbank() @ magnitudes**2
 model = Vocoder()
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 for step in range(1500):
-    starts = torch.randint(0, mels.shape[1] - 64, (16,)).tolist()
-    guess = model(torch.stack([mels[:, start : start + 64] for start in starts]))
-    loss = (guess - torch.stack([targets[:, start : start + 64] for start in starts])).abs().mean()
+    places = [slice(start, start + 64) for start in torch.randint(0, mels.shape[1] - 64, (16,)).tolist()]
+    gains = torch.exp(torch.empty(16, 1, 1).uniform_(-1, 1))  # loud and soft singers
+    guess = model(torch.stack([mels[:, place] for place in places]) * gains**2)
+    wanted = torch.stack([magnitudes[:BINS, place] for place in places]) * gains
+    loss = (guess - torch.log(wanted + 1e-3)).abs().mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
