@@ -1,8 +1,8 @@
 # Everything here sets itself up: Python 3.11 or newer and make are all that is needed.
-#   make demo    a small pretend course, checked, scored and on a leaderboard
+#   make demo    a small pretend course, checked, rerun, scored and on a leaderboard
 #   make test    the tests
 #   make lint    ruff and mypy
-#   make bench   the benchmarks (minutes; results in tests/benchmarks/RESULTS.md)
+#   make bench   the benchmarks (a few minutes)
 
 PYTHON ?= python3
 VENV   := .venv
@@ -15,6 +15,7 @@ DEMO   ?= demo
 demo: $(VENV)/.grading
 	$(BIN)/grader demo $(DEMO)
 	$(BIN)/grader check --course $(DEMO) $(DEMO)/submissions || [ $$? -eq 1 ]  # some pretend students fall short
+	$(BIN)/grader rerun --course $(DEMO) --sample 5 || [ $$? -le 2 ]  # two do not reproduce; 2: it says what is missing
 	$(BIN)/grader leaderboard --course $(DEMO)
 
 test: $(VENV)/.test
@@ -29,7 +30,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -38,7 +39,7 @@ $(VENV)/bin/python:
 	  || { rm -rf $(VENV); echo "Python's venv module is needed (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 
 $(VENV)/.grading: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
