@@ -12,6 +12,8 @@ from grader.checks.graph import CheckResult, Status
 from grader.findings import Finding, Severity, Whose
 from grader.intake.submission import Attempt, HandIn
 from grader.metrics.scores import ClipScore, Scores
+from grader.rerun.comparison import ClipComparison, Tier
+from grader.rerun.evidence import Evidence, Kind
 from grader.rubric import Rubric
 from grader.scoring import CourseScores, StudentResult
 
@@ -85,3 +87,46 @@ def course(
 ) -> CourseScores:
     found = {"griffin_lim": GRIFFIN_LIM} if baselines is None else dict(baselines)
     return CourseScores({each.student_id: each for each in results}, found, findings)
+
+
+def rerun(student_id: str, kind: Kind, said: str = "as it should", *, whose: Whose | None = None) -> Evidence:
+    """A rerun as the store gives it back; ``said`` stands in all that a student's code or hand-in can fill."""
+    usage = {"wall_s": 9.5, "cpu_s": 2.75, "memory_mb": 85.0, "processes": 7, "output_mb": 3.0}
+    later = {**usage, "cpu_s": 3.25}
+    reproduced = kind is Kind.REPRODUCED
+    return Evidence(
+        student_id,
+        kind,
+        "all 30 clips: within 1 LSB" if reproduced else said,
+        whose,
+        sandbox="bubblewrap",
+        command={
+            "line": f"python {said} {{mels}} {{out}}",
+            "workdir": "",
+            "source": "grader.toml",
+            "proposals": [],
+            "reason": said,
+        },
+        requirements={
+            "lines": ["numpy==1.26.0"],
+            "repairs": [
+                {"kind": "table", "line": 1, "before": said, "after": "openssl==3", "why": said},
+                {"kind": "table", "line": 2, "before": f"numpy {said}", "after": "numpy==1.26.0", "why": said},
+            ],
+            "percent": 2.0,
+        },
+        environment={"packages": [{"name": "numpy", "version": "1.26.0", "hashes": []}]},
+        limits={"wall_s": 1800.0, "cpu_s": 3600.0, "memory_mb": 8000.0, "output_mb": 500.0},
+        runs=(
+            {"run": "1", "usage": usage, "log": f"first\nlast: {said}"},
+            {"run": "2", "usage": later, "log": f"again\nlast: {said}"},
+        ),
+        clips=tuple(
+            ClipComparison(name, Tier.LSB if index else Tier.BYTES, 84.5 if index else None)
+            for index, name in enumerate(CLIPS)
+        )
+        if reproduced
+        else (),
+        findings=(finding(Severity.WARNING, "found: {said}", "{said}", where=said, facts={"said": said}),),
+        made_at="2023-11-20T08:00:00+00:00",
+    )

@@ -1,4 +1,4 @@
-"""A class as it comes: good, worse, late, without times, without report points, failed, and missing."""
+"""A class as it comes: good, worse, late, without times, without report points, failed, missing, some rerun."""
 
 import datetime as dt
 
@@ -6,7 +6,8 @@ import pytest
 
 from grader.findings import Severity, Whose
 from grader.grades.leaderboard import Leaderboard, leaderboard
-from tests.grades.making import ON_TIME, course, finding, result, scores, the_rubric
+from grader.rerun.evidence import Kind
+from tests.grades.making import ON_TIME, course, finding, rerun, result, scores, the_rubric
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def board() -> Leaderboard:
 
 
 def a_class(name: str = "R12922004", said: str = "The clip is named 3.wav.", fad_name: str = "FAD") -> Leaderboard:
-    """``name`` and ``said`` are a ranked student's ID and what a finding about that student says."""
+    """``name`` and ``said`` are a ranked student's ID and what a finding and a rerun of that student say."""
     later = {hours: ON_TIME + dt.timedelta(hours=hours) for hours in (7, 27, 80)}
     warning = finding(Severity.WARNING, "{said}", "{said}", where=said, facts={"said": said})
     error = finding(Severity.ERROR, "The clip is silent.", "Write what your vocoder makes.")
@@ -32,4 +33,10 @@ def a_class(name: str = "R12922004", said: str = "The clip is named 3.wav.", fad
         baselines={"griffin_lim": scores(2.2312, 0.1123, 3.41, fad_name=fad_name)},
     )
     times = {"R12922001": ON_TIME, "B10902017": ON_TIME, name: later[27], "R12922012": later[80]}
-    return leaderboard(the_rubric(), found, times, {"R12922001": 46, "B10902017": 41.5, name: 38, "R12922099": 12})
+    reruns = {
+        "R12922001": rerun("R12922001", Kind.REPRODUCED),
+        name: rerun(name, Kind.FAILED, said, whose=Whose.STUDENT),
+        "R12922007": rerun("R12922007", Kind.NOT_RUN, said, whose=Whose.ENVIRONMENT),
+    }
+    points = {"R12922001": 46, "B10902017": 41.5, name: 38, "R12922099": 12}
+    return leaderboard(the_rubric(), found, times, points, reruns)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from grader.errors import EnvironmentProblem
 from grader.grades.leaderboard import Leaderboard, leaderboard
+from grader.rerun.evidence import Kind
 from grader.site import render, tables
 from tests.grades.making import course, result, scores, the_rubric
 from tests.site.conftest import a_class
@@ -49,6 +50,7 @@ def test_numbers_are_those_of_the_json(board: Leaderboard) -> None:
             student["delay_s"],
             student["report_points"],
             student["final_points"],
+            list(Kind).index(student["rerun"]) if student["rerun"] else None,
             len(student["findings"]),
         ]
 

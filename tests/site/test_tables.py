@@ -61,6 +61,7 @@ def test_every_field_is_documented(board: Leaderboard) -> None:
     documented = set(re.findall(r"`([a-z0-9_.]+)`", FORMATS))
     record = json.loads(tables.leaderboard_json(board))
     fields = {*record, *record["points"], *record["anchors"][0], *record["students"][0], *record["baselines"][0]}
+    fields |= {*record["students"][0]["rerun_record"], *record["students"][0]["rerun_record"]["command"]}
     fields |= {*record["students"][2]["findings"][0], *tables.BOARD_FIELDS, *tables.CLIP_FIELDS}
     assert sorted(fields - documented) == []
 
