@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ from grader.intake import handins
 from grader.metrics.m_stft import m_stft
 from grader.metrics.pitch import PitchTracker
 from grader.progress import Progress
+from grader.rerun.requirements import Rules, repair
 from grader.store import file_sha256
 from reference_vocoders.griffin_lim import griffin_lim
 
@@ -118,6 +121,11 @@ def test_who_handed_in_what(demo: Course) -> None:
     assert [hand_in.student_id for hand_in in found if not hand_in.attempts] == ["R12922008"]
     assert all(hand_in.report for hand_in in found)
     assert sum(hand_in.requirements is not None for hand_in in found) == 7
+    code = {hand_in.student_id: hand_in.code.name for hand_in in found if hand_in.code}
+    assert code == {
+        "R12922001": "R12922001_code.zip",
+        **{f"R1292200{number}": f"R1292200{number}_code" for number in (2, 3, 4, 5)},
+    }
 
     late = {name: time - demo.rubric.deadline_at for name, time in demo.submission_times().items()}
     hours = {name: delay.total_seconds() / 3600 for name, delay in late.items() if delay.total_seconds() > 0}
@@ -206,6 +214,50 @@ def test_students_are_as_good_as_they_are_called(demo: Course) -> None:
     assert excellent < baseline - 0.4
     assert baseline < below < poor - 0.5
     assert poor < 2 * baseline + 0.2
+
+
+def code_of(demo: Course, student_id: str) -> dict[str, bytes]:
+    folder = demo.submissions / f"{student_id}_code"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("student_id", ["R12922003", "R12922004", "R12922005"])
+def test_three_upload_what_their_code_makes(demo: Course, student_id: str, tmp_path: Path) -> None:
+    """Two clips, made again by the code that was handed in, away from all that the demo's maker knows."""
+    mels_dir, out = tmp_path / "mels", tmp_path / "out"
+    mels_dir.mkdir()
+    for number in (3, 25):
+        shutil.copy(demo.test_mels / f"{number:03d}.npy", mels_dir)
+    script, *options = {"R12922004": ["vocode.py", "--mels", "--wavs"]}.get(
+        student_id, ["inference.py", "--input_mels_dir", "--output_dir"]
+    )
+    code = shutil.copytree(demo.submissions / f"{student_id}_code", tmp_path / "code")
+    subprocess.run(
+        [sys.executable, script, options[0], mels_dir, options[1], out], cwd=code, check=True, capture_output=True
+    )
+    uploaded = clips(demo, student_id)
+    made = {path.name: sf.read(path, dtype="float32")[0] for path in out.iterdir()}
+    assert len(made) == 2
+    for name, audio in made.items():
+        assert audio.shape == uploaded[name][0].shape
+        assert np.abs(audio - uploaded[name][0]).max() <= 2**-15
+
+
+def test_one_has_weights_of_its_own_and_a_command(demo: Course) -> None:
+    code = code_of(demo, "R12922004")
+    assert 10_000 < len(code["vocoder.pt"]) < 100_000
+    assert b"{mels}" in code["grader.toml"]
+
+
+def test_one_hands_in_a_conda_list_that_the_repair_mends(demo: Course) -> None:
+    listed = repair(code_of(demo, "R12922003")["requirements.txt"], Rules(("torch==2.13.0",)))
+    assert listed.lines == ("numpy==1.26.0", "scipy==1.11.3")
+    assert listed.refused == ()
+    assert len(listed.repairs) > 5
+
+
+def test_one_reaches_for_the_network(demo: Course) -> None:
+    assert b"urlopen" in code_of(demo, "R12922002")["inference.py"]
 
 
 def test_nobody_hands_in_the_reference(demo: Course) -> None:
