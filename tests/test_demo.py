@@ -14,7 +14,7 @@ import soundfile as sf
 from click.testing import CliRunner
 from pypdf import PdfReader
 
-from grader import checks, mels, rubric
+from grader import checks, mels, rerun, rubric
 from grader.audio import wav
 from grader.audio.mel import load_mel
 from grader.cli import main
@@ -28,6 +28,8 @@ from grader.intake import handins
 from grader.metrics.m_stft import m_stft
 from grader.metrics.pitch import PitchTracker
 from grader.progress import Progress
+from grader.rerun import run, sandbox
+from grader.rerun.comparison import Tier
 from grader.rerun.requirements import Rules, repair
 from grader.store import file_sha256
 from reference_vocoders.griffin_lim import griffin_lim
@@ -258,6 +260,25 @@ def test_one_hands_in_a_conda_list_that_the_repair_mends(demo: Course) -> None:
 
 def test_one_reaches_for_the_network(demo: Course) -> None:
     assert b"urlopen" in code_of(demo, "R12922002")["inference.py"]
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.skipif(not sandbox.working(), reason="no sandbox works on this machine")
+def test_the_reruns_come_to_what_the_students_are_there_for(demo: Course, tmp_path: Path) -> None:
+    """All but the one whose environment holds torch, which takes long to install."""
+    root = shutil.copytree(demo.root, tmp_path / "course")
+    course, students = Course(root), ["R12922001", "R12922002", "R12922003", "R12922005"]
+    with course.store() as store:
+        found = {one.student_id: one for one, _ in run.rerun_students(course, store, students, run.Options())}
+        assert rerun.verdicts(course, store).keys() == set(students)
+    kinds = [str(found[student].kind) for student in students]
+    assert kinds == ["different", "failed", "reproduced", "reproduced"], [one.sentence for one in found.values()]
+    assert "network" in found["R12922002"].sentence
+    for student in students[2:]:
+        tier = found[student].tier
+        assert tier is not None
+        assert tier.rank <= Tier.CLOSE.rank
 
 
 def test_nobody_hands_in_the_reference(demo: Course) -> None:
