@@ -39,7 +39,7 @@ def notes(board: Leaderboard) -> list[str]:
     found = [f"{each.where}: {each.what_text()}; {each.fix_text()}" for each in board.findings]
     if board.fad_name != "FAD":
         reason = view.instead_of_vggish(board)
-        found.append(f"{board.fad_name} stands in for FAD" + (f": {reason}" if reason else ""))
+        found.append(f"{board.fad_name} stands in for FAD" + (f": {reason}" if reason else ", as the rubric chooses"))
     if counted["file_times"]:
         found.append(
             f"dated by the file's own time: {counted['file_times']} of {counted['handed_in']} hand-ins; "

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from grader.errors import EnvironmentProblem
 from grader.grades.leaderboard import Leaderboard, leaderboard
 from grader.rerun.evidence import Kind
-from grader.site import render, tables
+from grader.site import render, tables, view
 from tests.grades.making import course, result, scores, the_rubric
 from tests.site.conftest import a_class
 from tests.site.reading import Page, attributes_of, students
@@ -85,8 +85,11 @@ def test_the_baseline_is_a_rung_between_better_and_worse(board: Leaderboard) -> 
 
 
 def test_what_stands_in_for_fad_is_named_so() -> None:
-    text = Page(render.index_html(a_class(fad_name="FD-logmel"))).all_text()
+    board = a_class(fad_name="FD-logmel")
+    text = Page(render.index_html(board)).all_text()
     assert "FD-logmel stands in for FAD." in text
+    chosen = view.instead_of_vggish(board) is None
+    assert ("The rubric chooses" in text, "weights were not at hand" in text) == (chosen, not chosen)
     heads = re.findall(r"\nFAD\n", text)
     assert heads == []
 
