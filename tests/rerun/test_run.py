@@ -320,6 +320,43 @@ def test_a_killed_grader_leaves_no_process_and_the_next_run_finishes_the_rest(co
     assert found == [(ID, True), ("R00000002", False)]
 
 
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from grader.course import Course
+from grader.rerun import comparison, run
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[2] == "comparison":
+    comparison.compare_all = die
+course = Course(Path(sys.argv[1]))
+with course.store() as store:
+    list(run.rerun_students(course, store, ["R00000001"], run.Options()))
+"""
+
+
+@pytest.mark.parametrize("moment", ["install", "comparison"])
+def test_a_grader_killed_while_installing_or_comparing_is_followed_by_one_that_finishes(
+    moment: str, tmp_path: Path
+) -> None:
+    course = students.course(tmp_path / "course")
+    students.hand_in(course, ID)
+    killed = subprocess.Popen([sys.executable, "-c", PROGRAM, str(course.root), moment])
+    if moment == "install":
+        _until(lambda: any((course.state / "environments").glob("*/*")))
+        killed.send_signal(signal.SIGKILL)
+    assert killed.wait(timeout=60) == -signal.SIGKILL
+    _until(lambda: not _processes_naming(str(course.root)))
+    evidence = rerun(course)
+    assert (evidence.kind, evidence.tier) == (Kind.REPRODUCED, Tier.BYTES)
+    left = sorted(path.name for path in course.state.iterdir())
+    assert left == ["environments", "records.sqlite", "rerun"]
+    made = [path.name for path in (course.state / "environments").iterdir() if path.is_dir()]
+    assert len(made) == 1
+
+
 def _until(true: object, seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
