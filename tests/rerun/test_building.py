@@ -141,7 +141,7 @@ def test_only_a_wheel_of_the_package_asked_for_is_taken(tmp_path: Path, left: di
 
 
 def test_passwords_of_the_index_stay_here() -> None:
-    settings = IndexSettings(index_url="https://ta:hidden@index.invalid/simple", find_links=("/opt/wheels",))
+    settings = IndexSettings(index_url="https://ta:hidden@index.invalid/simple", find_links=("/srv/wheels",))
     options = building._without_passwords(settings.uv_options())
     assert "https://index.invalid/simple" in options
     assert "hidden" not in " ".join(options)
