@@ -100,7 +100,12 @@ def demo(folder: Path) -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--course", "course_dir", type=click.Path(path_type=Path, exists=True), help=_COURSE_HELP)
+@click.option(
+    "--course",
+    "course_dir",
+    type=click.Path(path_type=Path, exists=True),
+    help="The course folder (default: the one around the first path or this folder, if any).",
+)
 @click.option("--rubric", "rubric_path", type=click.Path(path_type=Path), help="A rubric.yaml to check against.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | None, as_json: bool) -> None:

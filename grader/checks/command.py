@@ -33,11 +33,12 @@ class Plan:
 def plan(paths: Sequence[Path], course_dir: Path | None = None, rubric_path: Path | None = None) -> Plan:
     """Find what ``paths`` name: zips, unpacked folders, or folders full of either (the newest upload of each student).
 
-    Test mels are those of the course folder given, or of the one that holds the working directory; the rubric is its
-    own too, where none is given, and outside of a course folder the packaged one.
+    Test mels are those of the course folder given, else of the one that holds the first path, else of the one that
+    holds the working directory; the rubric is its own too, where none is given, and outside of a course folder the
+    packaged one.
     Raises :class:`CourseError` where a folder holds no hand-in.
     """
-    here = course.find(course_dir) if course_dir else _around()
+    here = course.find(course_dir) if course_dir else _around(paths[0])
     rules = rubric.load(rubric_path) if rubric_path else here.rubric if here else rubric.load()
     uploads: list[tuple[Path, HandIn | None]] = []
     strays: list[Finding] = []
@@ -76,8 +77,10 @@ def _asked_for(hand_in: HandIn, path: Path, here: Course | None) -> bool:
     return any(found) or (here is not None and here.submissions.absolute() in path.parents)
 
 
-def _around() -> Course | None:
-    try:
-        return course.find(Path())
-    except CourseError:
-        return None
+def _around(path: Path) -> Course | None:
+    for place in (path, Path()):
+        try:
+            return course.find(place)
+        except CourseError:
+            continue
+    return None

@@ -168,6 +168,7 @@ def test_documents_are_looked_at_in_a_course_and_where_one_lies_beside(a_class: 
 def test_test_mels_of_the_course_folder_are_used(a_class: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (a_class.parent / "test_mels").mkdir()
     (a_class.parent / "test_mels" / "001.npy").touch()
+    assert list(command.plan([a_class / "r12345679.zip"]).mels) == ["001.wav"]
     monkeypatch.chdir(a_class)
     assert list(command.plan([Path("r12345679.zip")]).mels) == ["001.wav"]
 
