@@ -27,6 +27,7 @@ from grader.metrics.evaluate import Evaluator, Measurement
 from grader.progress import Lines
 from grader.scoring import CourseScores, score_course
 from tests.making import wav_bytes, zipped
+from tests.processes import interruptible
 
 RATE_HZ = 22050
 CLIPS = 3
@@ -411,7 +412,7 @@ def test_stopped_in_the_middle_the_next_run_goes_on_and_ends_the_same(
     first: tuple[Course, CourseScores], unscored: Course, number: int
 ) -> None:
     command = [sys.executable, "-m", "grader", "score", "--course", str(unscored.root), "--jobs", "2"]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    running = interruptible(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while measured(unscored) < 3:
         assert running.poll() is None

@@ -18,6 +18,7 @@ from grader import workers
 from grader.errors import CourseError, EnvironmentProblem
 from grader.findings import Whose
 from grader.workers import Failure, Job, Pool
+from tests.processes import interruptible
 
 
 def make_worker(folder: str) -> Callable[[Any], Any]:
@@ -200,11 +201,10 @@ def test_stopped_in_the_middle_it_ends_at_once_and_no_worker_stays(tmp_path: Pat
         """)
     )
     root = Path(__file__).resolve().parents[1]
-    parent = subprocess.Popen(
+    parent = interruptible(
         [sys.executable, str(script)],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(root)},
-        start_new_session=True,
     )
     started = [tmp_path / "sleep-60", tmp_path / "sleep-61"]
     deadline = time.monotonic() + 20
