@@ -92,7 +92,8 @@ def _details(one: Evidence, console: Console) -> None:
     diff = one.requirements.get("diff", "").splitlines()
     percent = one.requirements.get("percent", 0)
     if diff:
-        lines += [f"requirements.txt was repaired ({percent:g} % deducted):", *(f"  {line}" for line in diff[2:30])]
+        price = f", priced at {percent:g} % by the rubric, for you to deduct" if percent else ""
+        lines += [f"requirements.txt was repaired{price}:", *(f"  {line}" for line in diff[2:30])]
     if one.kind in (Kind.FAILED, Kind.STOPPED, Kind.NOT_RUN) and one.runs:
         tail = str(one.runs[-1]["log"]).splitlines()[-_LOG_LINES:]
         lines += ["the log's last lines:", *(f"  {line}" for line in tail)] if tail else []
