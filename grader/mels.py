@@ -50,7 +50,7 @@ def make(
     and for files that are there already with other contents, unless ``force``.
     """
     recordings = number(find(inputs), rubric)
-    config = mel_config(rubric)
+    config = rubric.mel_config()
     files: dict[Path, bytes] = {}
     rows = []
     seconds = 0.0
@@ -68,11 +68,6 @@ def make(
     files[table] = _csv_bytes(rows)
     _write(files, force)
     return Made(recordings, seconds, table, _notes(recordings, out, rubric))
-
-
-def mel_config(rubric: Rubric) -> MelConfig:
-    """The mel that a rubric names."""
-    return MelConfig(sample_rate_hz=rubric.clips.sample_rate_hz, **rubric.mel.model_dump())
 
 
 def find(inputs: Sequence[Path]) -> list[Path]:
@@ -125,7 +120,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _refuse_unusable(path: Path, audio: Audio, seconds: float, rubric: Rubric) -> None:
-    config = mel_config(rubric)
+    config = rubric.mel_config()
     if seconds * config.sample_rate_hz < config.n_fft:
         raise CourseError(f"{path}: only {len(audio)} samples, too short to score", help="leave it out")
     if not audio.any():

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grader.errors import RubricError
+
+if TYPE_CHECKING:
+    from grader.audio.mel import MelConfig
 
 Metric = Literal["m_stft", "log2_f0", "fad"]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -243,6 +246,12 @@ class Rubric(_Section):
     @property
     def zone(self) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(self.timezone)
+
+    def mel_config(self) -> MelConfig:
+        """How the test mels are made, as :mod:`grader.audio.mel` takes it."""
+        from grader.audio.mel import MelConfig
+
+        return MelConfig(sample_rate_hz=self.clips.sample_rate_hz, **self.mel.model_dump())
 
     @cached_property
     def deadline_at(self) -> dt.datetime:

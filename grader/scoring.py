@@ -207,7 +207,7 @@ def _render_baselines(
 ) -> dict[str, list[Take]]:
     """Each baseline's audio for the test mels, rendered where it is not there yet. One that fails is left out."""
     rubric = course.rubric
-    config = MelConfig(sample_rate_hz=rubric.clips.sample_rate_hz, **rubric.mel.model_dump())
+    config = rubric.mel_config()
     rendered: dict[str, list[Take]] = {}
     for name in baselines.NAMES:
         baseline = baselines.baseline(name)

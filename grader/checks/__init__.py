@@ -68,7 +68,7 @@ def check(
         "folder": (written if written.upper() == student.upper() else student) or "studentID",
         "companions": frozenset(path.absolute() for path in beside if path),
         "unpack_to": unpack_to.absolute(),
-        "mels": {name: load_mel(path, mel_checks.mel_config(rubric)) for name, path in mels.items()} if mels else None,
+        "mels": {name: load_mel(path, rubric.mel_config()) for name, path in mels.items()} if mels else None,
         "hand_in": hand_in,
     }
     results, values = run(CHECKS, given, _ABSENT)

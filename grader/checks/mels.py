@@ -27,13 +27,6 @@ _QUIET_DB = -30.0
 _FLOOR_DB = -60.0
 
 
-def mel_config(rubric: Rubric) -> MelConfig:
-    mel = rubric.mel
-    return MelConfig(
-        rubric.clips.sample_rate_hz, mel.bands, mel.n_fft, mel.win_length, mel.hop_length, mel.fmin_hz, mel.fmax_hz
-    )
-
-
 @rule()
 def as_long(decoded: Mapping[str, Measured], mels: Mapping[str, Mel], source: Path, rubric: Rubric) -> Checked[None]:
     """Every clip is as long as its mel."""
@@ -78,7 +71,7 @@ def own_content(
     decoded: Mapping[str, Measured], mels: Mapping[str, Mel], layout: Layout, source: Path, rubric: Rubric
 ) -> Checked[None]:
     """Every clip holds what its own mel holds, not another one's."""
-    config = mel_config(rubric)
+    config = rubric.mel_config()
     heard = {
         name: sparse_mel(load(clip.file.path), config)
         for name, clip in decoded.items()

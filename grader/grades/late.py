@@ -29,14 +29,13 @@ class Lateness:
 
     submitted_at: in the rubric's time zone. delay: since the deadline, zero when on time.
     step: 0 when nothing is deducted, else 1, 2, … by the rubric's steps, the one after the last included.
-    step_name: of that step, such as ``up to 1 day``. percent: deducted.
+    percent: deducted.
     """
 
     submitted_at: dt.datetime
     source: TimeSource
     delay: dt.timedelta
     step: int
-    step_name: str
     percent: float
     why: str
 
@@ -59,7 +58,7 @@ def lateness(rubric: Rubric, submitted_at: dt.datetime, source: TimeSource) -> L
     else:
         of = "the points earned" if rubric.late.deduct == "factor" else "all points"
         why = f"{said}, {duration(delay)} after {due}: late {name}, which costs {plain(percent)} % of {of}."
-    return Lateness(local, source, delay, step, name, percent, why)
+    return Lateness(local, source, delay, step, percent, why)
 
 
 def _step(late: Late, delay: dt.timedelta) -> tuple[int, str, float]:

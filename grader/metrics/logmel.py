@@ -18,7 +18,6 @@ from grader.audio import Audio
 from grader.audio.resample import resample
 
 VERSION = 1
-NAME = "FD-logmel"
 
 SAMPLE_RATE_HZ = 16000
 SHORTEST_S = 2

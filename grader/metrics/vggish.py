@@ -18,7 +18,6 @@ from grader.errors import EnvironmentProblem
 from grader.metrics.logmel import patches
 
 VERSION = 1
-NAME = "FAD"
 
 BATCH = 32
 

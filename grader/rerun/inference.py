@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from grader.audio.mel import MelConfig
 from grader.findings import Finding, Severity, Whose
 from grader.intake.pdf import PdfProblem, look_into
 from grader.intake.submission import HandIn
@@ -330,7 +329,7 @@ def _judge_difference(ready: _Ready, first: Collected, clips: tuple[ClipComparis
 def _judge_probe(ready: _Ready, progress: _Progress) -> None:
     """End here where the program hands back its upload for mels that it cannot have seen."""
     task, rubric = ready.task, ready.task.rubric
-    config = MelConfig(sample_rate_hz=rubric.clips.sample_rate_hz, **rubric.mel.model_dump())
+    config = rubric.mel_config()
     mels = probe.make_mels(task.mels, task.work / "probe-mels", config)
     outcome, answers = _run(ready, "probe", task.work / "probe-mels", progress)
     if outcome.error:
