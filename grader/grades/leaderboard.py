@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grader.errors import CourseError
-from grader.findings import Finding, Whose
+from grader.findings import Whose
 from grader.grades.late import Lateness, TimeSource, deduct, lateness
 from grader.grades.numbers import hundredths, plain
 from grader.grades.points import Curve, baseline_label, curve
 from grader.grades.ranking import ranks
+from grader.grades.records import Grade, Interval, Leaderboard, LedgerLine, Row, Rung, Standing
 from grader.metrics.scores import Scores
 from grader.rubric import Rubric
 
@@ -23,81 +23,7 @@ if TYPE_CHECKING:
     from grader.rerun.evidence import Evidence
     from grader.scoring import CourseScores, StudentResult
 
-
-@dataclass(frozen=True)
-class Grade:
-    """What one student gets and why. A missing number is None, and its ``…_why`` says the reason.
-
-    score: in the ranking metric. report_points, quality_points: as the rubric weighs them, before lateness.
-    provisional_points: the quality points after lateness, which stand while the report has no points.
-    final_points: of :attr:`Leaderboard.most_points`, after lateness. semester_percent: the
-    same as a share of the semester, at most ``semester_weight_percent``.
-    failure: why there is nothing to rank, or None. whose: whose fault that is, None where that is not known.
-    """
-
-    student_id: str
-    rank: int | None
-    score: float | None
-    quality_percent: float | None
-    quality_points: float | None
-    quality_why: str
-    report_points: float | None
-    report_why: str
-    lateness: Lateness | None
-    late_why: str
-    provisional_points: float | None
-    final_points: float | None
-    semester_percent: float | None
-    final_why: str
-    failure: str | None
-    whose: Whose | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A student. result is None for one who stands in a table of the course but has nothing in ``submissions/``.
-
-    rerun: what the rerun of the student's code came to, where there was one; it is no part of the grade.
-    """
-
-    grade: Grade
-    result: StudentResult | None
-    rerun: Evidence | None = None
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A baseline: what it scored, and what that would earn."""
-
-    name: str
-    label: str
-    scores: Scores
-    score: float | None
-    quality_percent: float | None
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first.
-
-    findings: about the course folder, never a student's fault.
-    """
-
-    rubric: Rubric
-    curve: Curve
-    fad_name: str
-    ranked: tuple[Row, ...]
-    unranked: tuple[Row, ...]
-    rungs: tuple[Rung, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        return self.ranked + self.unranked
-
-    @property
-    def most_points(self) -> float:
-        return self.rubric.points.quality + self.rubric.points.report
+__all__ = ["Grade", "Interval", "Leaderboard", "LedgerLine", "Row", "Rung", "Standing", "leaderboard", "missing_reason"]
 
 
 def leaderboard(
