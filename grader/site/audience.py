@@ -1,0 +1,29 @@
+"""Who a site is for: what its pages may show, and what lies beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grader.site.strings import DEFAULT
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The private view as it comes; ``public`` leaves out all that is a student's own.
+
+    language: of the pages, one of :func:`grader.site.strings.languages`. keys: student ID → what names the student in
+    file names and links, the ID itself where it is not there. clips: those with a file ``clips/NNN.js``, in order;
+    without any there is no player. student_pages: whether ``students/KEY.html`` are there. files: what else lies
+    beside the index and may be linked.
+    """
+
+    public: bool = False
+    language: str = DEFAULT
+    keys: Mapping[str, str] = field(default_factory=dict)
+    clips: tuple[str, ...] = ()
+    student_pages: bool = False
+    files: tuple[str, ...] = ("leaderboard.csv", "leaderboard.json", "clips.csv")
+
+    def key(self, student_id: str) -> str:
+        return self.keys.get(student_id, student_id)
