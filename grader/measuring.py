@@ -46,6 +46,16 @@ class Take:
         return self.name, self.sha256
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A clip to be listened to. track: the stage and the key under which the store keeps its pitch, once scored."""
+
+    name: str
+    path: Path
+    sha256: str
+    track: tuple[str, str]
+
+
 def pool(evaluator: Evaluator, processes: int) -> Pool:
     """Workers whose jobs are functions of the evaluator; each worker loads the networks it needs once."""
     return Pool(partial(_workbench, evaluator), processes)
@@ -97,6 +107,18 @@ class Measuring:
             for owner, owned in takes.items()
         }
 
+    def recordings(self, takes: Iterable[Take]) -> tuple[Recording, ...]:
+        """One owner's clips, as :meth:`scores` left them in the store."""
+        return tuple(
+            Recording(take.name, take.path, take.sha256, ("log2_f0", self._key("log2_f0", take.clip))) for take in takes
+        )
+
+    def references(self) -> tuple[Recording, ...]:
+        return tuple(
+            Recording(name, path, self._sha256[name], ("reference_pitch", self._pitch_key(name)))
+            for name, path in self._references.items()
+        )
+
     def _key(self, metric: Metric, clip: _Clip) -> str:
         name, sha256 = clip
         if metric == "fad":
@@ -144,7 +166,7 @@ class Measuring:
             for metric, one in result.items():
                 if one.lasting:
                     self._store.put(metric, self._key(metric, clip), one.as_json(), one.arrays())
-                measured[clip][metric] = dataclasses.replace(one, embedding=None)
+                measured[clip][metric] = one.without_arrays()
 
     def _prepare(self, names: Collection[str]) -> dict[str, Prepared]:
         """References with their pitch, from the store or computed; without it where that failed."""

@@ -23,7 +23,7 @@ from grader.errors import CourseError
 from grader.findings import Finding, Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import Attempt, HandIn
-from grader.measuring import Measuring, Take, pool, run
+from grader.measuring import Measuring, Recording, Take, pool, run
 from grader.metrics import embedding
 from grader.metrics.evaluate import Evaluator
 from grader.metrics.scores import Scores
@@ -51,11 +51,16 @@ class StudentResult:
 
 @dataclass(frozen=True)
 class CourseScores:
-    """Students and baselines by ID and name. findings: about the course folder itself, never a student's fault."""
+    """Students and baselines by ID and name. findings: about the course folder itself, never a student's fault.
+
+    recordings: the clips behind the scores, by the same IDs and names; references: those they are compared with.
+    """
 
     students: Mapping[str, StudentResult]
     baselines: Mapping[str, Scores]
     findings: tuple[Finding, ...] = field(default=())
+    recordings: Mapping[str, tuple[Recording, ...]] = field(default_factory=dict)
+    references: tuple[Recording, ...] = field(default=())
 
 
 def score_course(
@@ -92,7 +97,8 @@ def score_course(
             if isinstance(report, CheckReport) and report.submission
         }
         rendered = _render_baselines(course, store, mels, workers, shown)
-        scores = Measuring(references, evaluator, store, workers, shown).scores({**takes, **rendered})
+        measuring = Measuring(references, evaluator, store, workers, shown)
+        scores = measuring.scores({**takes, **rendered})
     return CourseScores(
         students={
             hand_in.student_id: _result(hand_in, reports.get(hand_in.student_id), scores.get(hand_in.student_id))
@@ -100,6 +106,8 @@ def score_course(
         },
         baselines={name: scores[name] for name in rendered},
         findings=(*findings, *_lengths(mels, references, course)),
+        recordings={owner: measuring.recordings(owned) for owner, owned in {**takes, **rendered}.items()},
+        references=measuring.references(),
     )
 
 

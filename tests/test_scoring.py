@@ -152,6 +152,18 @@ def test_griffin_lim_is_scored_on_the_same_clips(first: tuple[Course, CourseScor
     assert len(list((course.state / "baselines" / "griffin_lim").iterdir())) == CLIPS
 
 
+def test_the_pitch_of_every_clip_is_kept_beside_its_score(first: tuple[Course, CourseScores]) -> None:
+    course, result = first
+    owners = (result.references, *result.recordings.values())
+    assert set(result.recordings) == {GOOD, NOISY, LATE_COPY, "griffin_lim"}
+    with course.store() as store:
+        tracks = [store.arrays(*recording.track) or {} for owned in owners for recording in owned]
+    for track in tracks:
+        assert len(track["f0_hz"]) == len(track["confidence"])
+        assert 150 < np.median(track["f0_hz"]) < 500
+    assert [recording.name for recording in result.references] == ["001.wav", "002.wav", "003.wav"]
+
+
 def test_who_has_no_scores_and_why(first: tuple[Course, CourseScores]) -> None:
     students = first[1].students
     assert list(students) == [GOOD, NOISY, LATE_COPY, SHORT, BROKEN, REPORT_ONLY]

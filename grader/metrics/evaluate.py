@@ -22,7 +22,7 @@ from grader.audio import Audio, wav
 from grader.errors import EnvironmentProblem, GraderError
 from grader.metrics import embedding, frechet, m_stft
 from grader.metrics.frechet import Embedding, FrechetScore
-from grader.metrics.pitch import PitchTracker, PreparedPitch, Thresholds
+from grader.metrics.pitch import PitchTrack, PitchTracker, PreparedPitch, Thresholds
 from grader.metrics.scores import ClipScore, Scores
 from grader.progress import Progress
 from grader.rubric import Metric
@@ -37,7 +37,8 @@ class Measurement:
 
     value: the number; for FAD there is an ``embedding`` (patches, 128) instead. missing: why there is neither.
     by_reference: it is missing for every prediction, because the reference has nothing to compare with.
-    frames, total_frames: for log2-F0, those compared of all. lasting: False where a next try may succeed.
+    frames, total_frames: for log2-F0, those compared of all; track: the prediction's pitch, for the pictures.
+    lasting: False where a next try may succeed.
     """
 
     value: float | None = None
@@ -46,6 +47,7 @@ class Measurement:
     frames: int = 0
     total_frames: int = 0
     embedding: Embedding | None = field(default=None, repr=False)
+    track: PitchTrack | None = field(default=None, repr=False)
     lasting: bool = True
 
     def as_json(self) -> dict[str, Any]:
@@ -53,7 +55,12 @@ class Measurement:
         return {name: getattr(self, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray] | None:
+        if self.track is not None:
+            return {name: values.astype(np.float32) for name, values in vars(self.track).items()}
         return None if self.embedding is None else {"embedding": self.embedding}
+
+    def without_arrays(self) -> Measurement:
+        return replace(self, embedding=None, track=None)
 
     @classmethod
     def failed(cls, reason: str) -> Measurement:
@@ -191,7 +198,8 @@ class Evaluator:
         if not isinstance(prepared.pitch, PreparedPitch):
             return Measurement.failed(prepared.pitch or "the reference's pitch was not prepared")
         score = self._pitch.log2_f0(prepared.pitch, audio)
-        return Measurement(score.semitones, score.reason, score.frames == 0, score.frames, score.total_frames)
+        frames, total, track = score.frames, score.total_frames, score.prediction
+        return Measurement(score.semitones, score.reason, frames == 0, frames, total, track=track)
 
     @cached_property
     def _embed(self) -> embedding.Embed:

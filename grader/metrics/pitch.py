@@ -9,7 +9,7 @@ crepe 0.0.16.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,8 +22,8 @@ from grader.metrics import crepe
 from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.viterbi import BINS, viterbi_path
 
-VERSION = 1
-"""Raised whenever a change here, in CREPE's or in Viterbi's code changes a number."""
+VERSION = 2
+"""Raised whenever a change here, in CREPE's or in Viterbi's code changes a number or what is kept beside it."""
 
 SAMPLE_RATE_HZ = 22050
 _CENTS = 1997.3794084376191 + np.linspace(0, 7180, BINS)
@@ -67,12 +67,16 @@ class PreparedPitch:
 
 @dataclass(frozen=True)
 class Log2F0:
-    """semitones: mean over ``frames`` of ``total_frames``; None where there is no such number, and ``reason`` why."""
+    """semitones: mean over ``frames`` of ``total_frames``; None where there is no such number, and ``reason`` why.
+
+    prediction: the track that was compared, of ``total_frames``.
+    """
 
     semitones: float | None
     frames: int
     total_frames: int
     reason: str | None = None
+    prediction: PitchTrack | None = field(default=None, repr=False, compare=False)
 
 
 class Engine(Protocol):
@@ -120,7 +124,8 @@ class PitchTracker:
         """The distance of a prediction of shape (samples,) from its reference."""
         samples = max(len(reference.audio), len(prediction))
         padded = np.pad(prediction, (0, samples - len(prediction)))
-        return log2_f0(self.reference_track(reference, samples), self.track(padded), self.thresholds)
+        track = self.track(padded)
+        return replace(log2_f0(self.reference_track(reference, samples), track, self.thresholds), prediction=track)
 
     def reference_track(self, reference: PreparedPitch, samples: int) -> PitchTrack:
         """The reference's track when it is padded to ``samples``: equal to tracking it anew, at the cost of its end.
