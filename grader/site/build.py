@@ -11,15 +11,20 @@ from grader.progress import Progress
 from grader.site.render import publish
 
 
-def build(course: Course, *, processes: int | None, shown: Progress) -> tuple[Leaderboard, Path]:
-    """Make the site of ``course``; returns the leaderboard and the page's path.
+def grade(course: Course, *, processes: int | None, shown: Progress) -> Leaderboard:
+    """Score what is missing and grade everyone.
 
-    Raises what reading the tables, scoring, grading and writing raise (:class:`grader.errors.GraderError`); the tables
-    are read first, so that a wrong line is told before any work. Finished scores are kept either way.
+    Raises what reading the tables, scoring and grading raise (:class:`grader.errors.GraderError`); the tables are read
+    first, so that a wrong line is told before any work. Finished scores are kept either way.
     """
     times, report_points = course.submission_times(), course.report_points()
     with course.store() as store:
         scores = scoring.score_course(course, store, processes=processes, shown=shown)
         reruns = rerun.known(course, store)
-    board = leaderboard(course.rubric, scores, times, report_points, reruns)
+    return leaderboard(course.rubric, scores, times, report_points, reruns)
+
+
+def build(course: Course, *, processes: int | None, shown: Progress) -> tuple[Leaderboard, Path]:
+    """Make the site of ``course``; returns the leaderboard and the page's path. Raises as :func:`grade` does."""
+    board = grade(course, processes=processes, shown=shown)
     return board, publish(board, course.site)
