@@ -198,6 +198,40 @@ class Rerun(_Section):
         return command
 
 
+class SiteAudio(_Section):
+    format: Literal["mp3", "opus"]
+    kbps: Annotated[float, Field(ge=8, le=160)]
+
+
+class StudentPage(_Section):
+    audio_clips: Annotated[int, Field(ge=0)]
+    max_mb: Positive
+    references: bool
+    baselines: bool
+
+
+class Site(_Section):
+    language: str
+    audio: SiteAudio
+    student_page: StudentPage
+    public_references: bool
+    opt_in: dict[str, str]
+
+    @field_validator("language")
+    @classmethod
+    def _has_strings(cls, language: str) -> str:
+        from grader.site import strings
+
+        if language not in strings.languages():
+            raise ValueError(f"must be {' or '.join(strings.languages())}")
+        return language
+
+    @field_validator("opt_in")
+    @classmethod
+    def _names_by_upper_case_id(cls, names: dict[str, str]) -> dict[str, str]:
+        return {student.upper(): name for student, name in names.items()}
+
+
 class Rubric(_Section):
     """The whole homework. Field names are the keys of rubric.yaml; see there for what each means."""
 
@@ -215,6 +249,7 @@ class Rubric(_Section):
     late: Late
     report: Report
     rerun: Rerun
+    site: Site
 
     @field_validator("timezone")
     @classmethod
