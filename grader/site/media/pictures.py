@@ -87,11 +87,13 @@ def _gather(power: npt.NDArray[np.float32], count: int, axis: int) -> npt.NDArra
     starts = np.arange(count) * size // count
     sums = np.add.reduceat(power, starts, axis=axis)
     sizes = np.diff(np.append(starts, size)).astype(np.float32)
-    return sums / (sizes[:, None] if axis == 0 else sizes)
+    mean: npt.NDArray[np.float32] = sums / (sizes[:, None] if axis == 0 else sizes)
+    return mean
 
 
 def _decibel(power: npt.NDArray[np.float32]) -> Levels:
-    return 10 * np.log10(np.maximum(power, _SILENCE))
+    levels: Levels = 10 * np.log10(np.maximum(power, _SILENCE))
+    return levels
 
 
 def _webp(colours: npt.NDArray[np.uint8], position: Any, quality: int = _QUALITY) -> bytes:

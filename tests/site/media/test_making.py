@@ -1,6 +1,9 @@
 """Files made from recordings once, by workers, and made again only where something changed."""
 
+import pickle
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from grader.rubric import SiteAudio
 from grader.site.media import making
 from grader.site.media.making import Media, Settings
 from grader.store import Store, file_sha256
+from grader.workers import Job, Pool
 from tests.making import RATE_HZ, tone
 
 SETTINGS = Settings(SiteAudio(format="mp3", kbps=36), COURSE)
@@ -119,8 +123,13 @@ def test_a_recording_that_cannot_be_encoded_is_left_out_and_said(place: Place, m
     assert any("A1 › 001.wav: neither sound nor picture: RuntimeError: no space in the coder" in line for line in said)
 
 
-def test_workers_make_the_same_files(place: Place, tmp_path: Path) -> None:
+def test_jobs_and_results_can_cross_to_other_processes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(self: Pool, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+        function = pickle.loads(pickle.dumps(self._make))()
+        for job in jobs:
+            yield job, pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(job.argument)))))
+
     here = place.make()
-    (tmp_path / "store.sqlite").unlink()
-    place.site.rename(tmp_path / "before")
+    (place.root / "store.sqlite").unlink()
+    monkeypatch.setattr(Pool, "run", run)
     assert place.make(processes=2) == here
