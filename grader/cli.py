@@ -162,7 +162,7 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 def leaderboard(course_dir: Path, jobs: int | None) -> None:
     """Score what is missing, grade everyone, and write the leaderboard to site/.
 
-    What has not changed is not computed again. site/index.html is one file that needs no network; beside it lie
+    What has not changed is not computed again. site/index.html opens from disk and needs no network; beside it lie
     leaderboard.csv, leaderboard.json and clips.csv with the same numbers.
     """
     from rich.console import Console

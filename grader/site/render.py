@@ -1,57 +1,20 @@
-"""The leaderboard as files: one page that needs nothing else, and its numbers as JSON and CSV.
-
-The same leaderboard gives the same bytes. Text from hand-ins is escaped by the templates; a content security policy
-lets only the page's own script and style run, so that nothing is ever loaded from a network.
-"""
+"""The site's files: the leaderboard page with the assets it loads, and its numbers as JSON and CSV."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-from functools import cache
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup
-
 from grader.errors import EnvironmentProblem
-from grader.grades import numbers
-from grader.grades.late import duration
 from grader.grades.leaderboard import Leaderboard
-from grader.grades.points import metric_label
-from grader.site import reruns, tables, view
-
-_HERE = Path(__file__).parent
+from grader.site import pages, tables
 
 
-def index_html(board: Leaderboard) -> str:
-    """The whole page."""
-    start, script, style = (_asset(name) for name in ("start.js", "page.js", "page.css"))
-    return (
-        _templates()
-        .get_template("index.html")
-        .render(
-            board=board,
-            rubric=board.rubric,
-            view=view,
-            reruns=reruns if reruns.any_known(board) else None,
-            counts=view.counts(board),
-            columns=view.columns(board),
-            clip_columns=view.clip_columns(board),
-            start=Markup(start),
-            script=Markup(script),
-            style=Markup(style),
-            script_hashes=Markup(" ".join(map(_csp_hash, (start, script)))),
-            style_hash=Markup(_csp_hash(style)),
-        )
-    )
-
-
-def files(board: Leaderboard) -> dict[str, str]:
-    """Every file of the site by name."""
+def files(board: Leaderboard) -> dict[str, str | bytes]:
+    """Every file of the site by its path in it."""
     return {
-        "index.html": index_html(board),
+        **pages.assets(),
+        "index.html": pages.index_html(board),
         "leaderboard.json": tables.leaderboard_json(board),
         "leaderboard.csv": tables.leaderboard_csv(board),
         "clips.csv": tables.clips_csv(board),
@@ -65,8 +28,11 @@ def publish(board: Leaderboard, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files(board).items():
-            _write(folder / name, text.encode("utf-8", "backslashreplace"))  # file names may hold broken characters
+        for name, content in files(board).items():
+            if isinstance(content, str):
+                content = content.encode("utf-8", "backslashreplace")  # file names may hold broken characters
+            (folder / name).parent.mkdir(exist_ok=True)
+            _write(folder / name, content)
     except OSError as error:
         raise EnvironmentProblem(
             f"{folder}: the leaderboard cannot be written: {error}",
@@ -84,27 +50,3 @@ def _write(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _asset(name: str) -> str:
-    return (_HERE / "assets" / name).read_text(encoding="utf-8")
-
-
-def _csp_hash(text: str) -> str:
-    """What a content security policy calls this inline script or style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(
-        metric="{:.3f}".format, points="{:.2f}".format, plain=numbers.plain, duration=duration, label=metric_label
-    )
-    return environment

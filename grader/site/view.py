@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from grader.findings import Severity
-from grader.grades.leaderboard import Leaderboard, Row, Rung, missing_reason
+from grader.findings import Finding, Severity
+from grader.grades.leaderboard import Grade, Leaderboard, Row, Rung, missing_reason
 from grader.grades.points import metric_label
 from grader.metrics.scores import ClipScore, Scores
 from grader.site.tables import findings, scores
 
 __all__ = ["findings", "missing_reason", "scores"]  # used by the templates too
 METRICS = ("m_stft", "log2_f0", "fad")
+_SUMMARY = 3  # findings in a summary
+_TICKS = 2  # baselines that have a tick of their own
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,23 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """A metric's column. unit: beside the label. limit: where its bars end. mark: the baseline's value, a tick."""
+    """A metric's column. unit: beside the label. limit: where its bars end. marks: the baselines' values, its ticks."""
 
     metric: str
     label: str
     unit: str
     limit: float
-    mark: float | None
+    marks: tuple[float | None, ...]
 
     def bar(self, value: float) -> Bar:
         return Bar(round(min(value / self.limit, 1) * 100, 1), value > self.limit)
 
-    def worse(self, value: float) -> bool:
-        """Whether a value falls behind the baseline."""
-        return self.mark is not None and value > self.mark
+    def tone(self, value: float) -> str:
+        """``behind`` every baseline, ``between`` them, or nothing for one as good as the best."""
+        known = [mark for mark in self.marks if mark is not None]
+        if not known or value <= min(known):
+            return ""
+        return "behind" if value > max(known) else "between"
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,60 @@ def columns(board: Leaderboard) -> list[Column]:
 
 
 def _column(board: Leaderboard, metric: str) -> Column:
-    marks = [value for rung in board.rungs if (value := rung.scores.of(metric)) is not None]
+    marks = tuple(rung.scores.of(metric) for rung in board.rungs[:_TICKS])
     values = [value for found in _all_scores(board) if (value := found.of(metric)) is not None]
     unit = "semitones" if metric == "log2_f0" else ""
-    return Column(metric, metric_label(metric, board.fad_name), unit, _limit(values), marks[0] if marks else None)
+    return Column(metric, metric_label(metric, board.fad_name), unit, _limit(values), marks)
+
+
+def marks_style(columns: list[Column]) -> str:
+    """Where the baselines' ticks stand, as the custom properties of a table: ``--a0`` is the first's in the first."""
+    places = [
+        f"--{name}{index}:{column.bar(mark).percent}%"
+        for index, column in enumerate(columns)
+        for name, mark in zip("ab", column.marks, strict=False)
+        if mark is not None
+    ]
+    return ";".join(places)
+
+
+def standing(row: Row) -> Any:
+    """A student's rank as far as the clips can tell it, where it has been worked out: ``first`` … ``last``."""
+    return getattr(row, "standing", None)
+
+
+def any_standing(board: Leaderboard) -> bool:
+    return any(standing(row) for row in board.ranked)
+
+
+def interval(row: Row, metric: str) -> Any:
+    """The 95 % interval of a student's number, with ``low`` and ``high``, or None where it is not known."""
+    found = standing(row)
+    return found.intervals.get(metric) if found else None
+
+
+def tags(row: Row) -> list[str]:
+    """What a student's row can be picked by."""
+    grade, found = row.grade, [str(each.severity) for each in findings(row)]
+    picked = {
+        "late": bool(grade.lateness and grade.lateness.step),
+        "no_report": grade.report_points is None,
+        "findings": "error" in found or "warning" in found,
+        "rerun": row.rerun is not None and str(row.rerun.kind) != "reproduced",
+        "file_time": bool(grade.lateness and grade.lateness.source == "file time"),
+    }
+    return [name for name, holds in picked.items() if holds]
+
+
+def tags_there(board: Leaderboard) -> list[str]:
+    """Those of :func:`tags` that anyone ranked has."""
+    have = {name for row in board.ranked for name in tags(row)}
+    return [name for name in ("late", "no_report", "findings", "rerun", "file_time") if name in have]
+
+
+def shortly(text: str, most: int = 200) -> str:
+    """``text``, cut where it is longer than what a summary has room for."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _all_scores(board: Leaderboard) -> list[Scores]:
@@ -108,7 +163,7 @@ def clip_columns(board: Leaderboard) -> list[Column]:
         "log2_f0": [clip.log2_f0 for clip in clips if clip.log2_f0 is not None],
     }
     shown = [column for column in columns(board) if column.metric in by_metric]
-    return [Column(each.metric, each.label, each.unit, _limit(by_metric[each.metric]), None) for each in shown]
+    return [Column(each.metric, each.label, each.unit, _limit(by_metric[each.metric]), ()) for each in shown]
 
 
 def worst_first(found: Scores, metric: str) -> list[ClipScore]:
@@ -139,28 +194,33 @@ def severities(row: Row) -> list[tuple[str, int]]:
     return [(str(severity), found[severity]) for severity in Severity if found[severity]]
 
 
-def drawing(board: Leaderboard) -> tuple[list[Dot], list[Dot]]:
-    """The anchors and the students of the points curve, from score 0 to a little behind the last anchor."""
-    anchors = board.curve.anchors
-    width = _drawing_width(board)
+def hours(board: Leaderboard, grade: Grade) -> float | None:
+    """When a student handed in, in hours after the deadline (before it: below zero)."""
+    if grade.lateness is None:
+        return None
+    return round((grade.lateness.submitted_at - board.rubric.deadline_at).total_seconds() / 3600, 2)
 
-    def dot(score: float, percent: float, label: str) -> Dot:
-        return Dot(round(min(score / width, 1) * 100, 2), round(percent, 2), label)
 
-    students = [
-        dot(row.grade.score, row.grade.quality_percent, row.grade.student_id)
-        for row in board.ranked
-        if row.grade.score is not None and row.grade.quality_percent is not None
+def summary_findings(row: Row) -> list[Finding]:
+    """A few of a student's findings, the worst first, one of a kind."""
+    of_a_kind: dict[str, Finding] = {}
+    for found in findings(row):
+        of_a_kind.setdefault(found.code, found)
+    order = list(Severity)
+    return sorted(of_a_kind.values(), key=lambda found: order.index(found.severity))[:_SUMMARY]
+
+
+def drawing(board: Leaderboard) -> list[Dot]:
+    """The anchors of the points curve, from score 0 to a little behind the last anchor."""
+    width = drawing_width(board)
+    return [
+        Dot(round(min(anchor.score / width, 1) * 100, 2), round(anchor.percent, 2), anchor.name)
+        for anchor in board.curve.anchors
     ]
-    return [dot(anchor.score, anchor.percent, anchor.name) for anchor in anchors], students
 
 
-def beyond_drawing(board: Leaderboard) -> bool:
-    """Whether a student's score lies to the right of the drawing."""
-    return any((row.grade.score or 0) > _drawing_width(board) for row in board.ranked)
-
-
-def _drawing_width(board: Leaderboard) -> float:
+def drawing_width(board: Leaderboard) -> float:
+    """The score at the right edge of the drawing."""
     return max(board.curve.anchors[-1].score * 1.12, 1e-9)
 
 
@@ -194,7 +254,7 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Clips without a number for the same reason, and whose."""
+    """Clips without a number for the same reason, and whose; empty: everyone's."""
 
     metric: str
     reason: str
@@ -213,7 +273,7 @@ def left_out(board: Leaderboard) -> list[LeftOut]:
                 names.setdefault((metric_label(metric, board.fad_name), reason, clip), []).append(name)
     clips_of: dict[tuple[str, str, str], list[str]] = {}
     for (metric, reason, clip), whose in sorted(names.items()):
-        everyone = "everyone" if len(whose) == len(found) else ", ".join(whose)
+        everyone = "" if len(whose) == len(found) else ", ".join(whose)
         clips_of.setdefault((metric, reason, everyone), []).append(clip)
     return [LeftOut(metric, reason, _few(clips), whose) for (metric, reason, whose), clips in clips_of.items()]
 

@@ -1,52 +1,28 @@
-"""The page in real Chromium, where that and Playwright are there: sorting, filtering, opening, phone width, quiet."""
+"""The leaderboard in real Chromium, where that and Playwright are there: sorting, searching, columns, plots, quiet."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader.site import render
+from tests.site.browsing import watched
 from tests.site.conftest import a_class
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 HOSTILE = "\"><script>document.title = 'pwned'</script>\u202e<img src=x onerror=alert(1)>" + "x" * 300
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    quiet = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=[*quiet, "--disable-sync"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Opens a class's page; at the end, nothing may have been said on the console and nothing else requested."""
-    contexts, said, asked, urls = [], [], [], set()
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens a class's page."""
+    with watched(browser, tmp_path) as watch:
 
-    def open_page(name: str = "R12922004", *, width: int = 1400, **options: Any) -> Any:
-        url = render.publish(a_class(name=name, said=name), tmp_path).as_uri()
-        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(url)
-        urls.add(url)
-        return page
+        def open_page(name: str = "R12922004", **options: Any) -> Any:
+            render.publish(a_class(name=name, said=name), tmp_path)
+            return watch.open(**options)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    assert set(asked) == urls
+        yield open_page
 
 
 def shown(page: Any) -> list[str]:
@@ -92,15 +68,15 @@ def test_the_filter_keeps_the_rows_that_hold_the_text(visit: Any) -> None:
 def test_details_open_by_keyboard_and_stay_with_their_row(visit: Any) -> None:
     page = visit()
     toggle = page.locator(".toggle").first
-    assert not page.locator(".panel-body").first.is_visible()
+    assert not page.locator(".panel").first.is_visible()
     toggle.press("Enter")
     assert toggle.get_attribute("aria-expanded") == "true"
-    assert page.locator(".panel-body:visible").count() == 1
+    assert page.locator(".panel:visible").count() == 1
     page.locator("#board > thead button").nth(2).click()
     page.locator("#board > thead button").nth(2).click()
     assert page.locator(".student.open .who").inner_text().strip() == "R12922001"
     page.locator("#all").click()
-    assert page.locator(".panel-body:visible").count() == 6
+    assert page.locator(".panel:visible").count() == 6
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -110,7 +86,7 @@ def test_on_a_phone_only_the_table_scrolls_sideways(visit: Any, scheme: str) -> 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     scroller = page.locator(".scroller")
     scroller.evaluate("region => { region.scrollLeft = 400 }")
-    name = page.locator(".toggle").first.bounding_box()
+    name = page.locator(".who bdi").first.bounding_box()
     assert 0 <= name["x"] < 120
     assert page.locator(".panel").first.bounding_box()["width"] <= 390
 
@@ -128,8 +104,7 @@ def test_the_theme_is_switched_and_kept(visit: Any) -> None:
 def test_without_scripts_everything_can_be_read(visit: Any) -> None:
     page = visit(java_script_enabled=False)
     assert shown(page) == BY_RANK
-    page.locator("summary").first.click()
-    assert page.locator(".panel-body").first.is_visible()
+    assert page.locator(".panel").count() == page.locator(".panel:visible").count() == 6
     assert not page.locator("#filter").is_visible()
 
 
@@ -138,5 +113,63 @@ def test_a_hostile_id_only_shows(visit: Any) -> None:
     page.locator("#all").click()
     assert page.title() == "HW2 GAN-based Mel-Vocoder · Leaderboard"
     assert page.locator("img").count() == 0
-    assert page.locator(".toggle bdi").nth(2).inner_text() == HOSTILE
+    assert page.locator(".student .who bdi").nth(2).inner_text() == HOSTILE
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_some_students_are_picked(visit: Any) -> None:
+    page = visit()
+    page.select_option("#only", "late")
+    assert shown(page) == ["R12922004", "D11944011", "Griffin-Lim", "R12922012"]
+    page.fill("#filter", "d119")
+    assert shown(page) == ["D11944011", "Griffin-Lim"]
+    assert page.locator("#only option").all_inner_texts()[0] == "Everyone"
+
+
+def test_columns_are_left_out_and_that_is_remembered(visit: Any) -> None:
+    page = visit()
+    page.locator(".menu summary").click()
+    page.get_by_label("Report", exact=True).uncheck()
+    page.get_by_label("Rerun", exact=True).uncheck()
+    heads = page.locator("#board thead th:visible")
+    assert heads.count() == 9
+    page.keyboard.press("Escape")
+    assert not page.get_by_label("Report", exact=True).is_visible()
+    page.reload()
+    assert heads.count() == 9
+    assert "Report" not in "".join(heads.all_inner_texts())
+    page.locator(".toggle").first.click()
+    wide = page.locator("#board").bounding_box()["width"]
+    assert page.locator(".more > td:visible").bounding_box()["width"] == pytest.approx(wide, abs=2)
+
+
+def test_plots_show_everyone_and_lead_to_the_row(visit: Any) -> None:
+    page = visit()
+    figures = page.locator("#plots figure")
+    assert figures.count() == 5
+    assert figures.nth(0).locator(".dot").count() == 6
+    assert figures.nth(2).locator(".dot").count() == 5  # one has no FAD
+    assert "best 1.19, median 1.44, worst 2.50" in figures.nth(0).locator("svg").get_attribute("aria-label")
+    page.select_option("#plots select >> nth=1", "2")
+    assert "FAD" in figures.nth(3).locator("svg").get_attribute("aria-label")
+    first = figures.nth(0).locator(".dot").first
+    first.hover()
+    assert figures.nth(0).locator(".tip").text_content() == "R12922001"
+    first.click()
+    assert page.locator(".found .who bdi").inner_text() == "R12922001"
+    page.fill("#filter", "R12922004")
+    assert figures.nth(0).locator(".dot:not(.off)").count() == 1
+
+
+def test_a_student_is_linked_to(visit: Any) -> None:
+    page = visit(page="index.html#student=D11944011")
+    assert page.locator(".found .who bdi").inner_text() == "D11944011"
+
+
+def test_large_type_for_a_projector_goes_along_and_leaves_out_what_is_private_small_print(visit: Any) -> None:
+    page = visit(page="index.html?projector")
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "24px"
+    assert not page.locator("td.report").first.is_visible()
+    page.locator("#projector").click()
+    page.wait_for_url("**/index.html")
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "16px"

@@ -1,0 +1,97 @@
+"""The pages that a whole class shares, as HTML: the leaderboard, and the player. Their scripts and styles are files.
+
+The same leaderboard gives the same bytes. Text from hand-ins is escaped by the templates; a content security policy
+lets only files of the site's own folder be loaded. It says ``'self'``, which Chromium and Firefox take for the folder's
+files from disk as well as from a server.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from grader.grades import numbers
+from grader.grades.late import duration
+from grader.grades.leaderboard import Leaderboard
+from grader.grades.points import metric_label
+from grader.site import reruns, strings, view
+from grader.site.audience import Audience
+
+_HERE = Path(__file__).parent
+INDEX_SCRIPTS = ("site.js", "index.js", "plots.js")
+
+
+def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
+    """The leaderboard page. It holds no sound and no clip of anyone."""
+    audience = audience or Audience()
+    columns = view.columns(board)
+    said = strings.of(audience.language)
+    given = {
+        "texts": {**said.section("js"), **said.section("plots")},
+        "deadline_h": [24 * step.days for step in board.rubric.late.steps],
+        "metrics": [{"key": column.metric, "label": column.label, "unit": column.unit} for column in columns],
+        "anchors": [] if audience.public else [[anchor.score, anchor.percent] for anchor in board.curve.anchors],
+    }
+    return _render(
+        "index.html",
+        audience,
+        page="index",
+        scripts=INDEX_SCRIPTS,
+        given=given,
+        board=board,
+        rubric=board.rubric,
+        view=view,
+        reruns=reruns if reruns.any_known(board) and not audience.public else None,
+        counts=view.counts(board),
+        columns=columns,
+    )
+
+
+def assets() -> dict[str, bytes]:
+    """Every file that the pages load, by its path in the site."""
+    folder = _HERE / "assets"
+    return {f"assets/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in sorted(_files(folder))}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _render(template: str, audience: Audience, **values: Any) -> str:
+    said = strings.of(audience.language)
+    return (
+        templates()
+        .get_template(template)
+        .render(t=said, audience=audience, public=audience.public, **values)
+        .lstrip("\n")
+    )
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """Where the pages' templates are rendered: everything filled in is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        metric="{:.3f}".format,
+        points="{:.2f}".format,
+        plain=numbers.plain,
+        duration=duration,
+        label=metric_label,
+        link=_link,
+    )
+    return environment
+
+
+def _link(name: str) -> str:
+    """``name`` as part of a link, whatever characters it holds."""
+    return quote(name.encode("utf-8", "backslashreplace"), safe="")
