@@ -130,6 +130,44 @@ def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | 
     sys.exit(2 if any(report.broke for report in reports) else 0 if all(report.ok for report in reports) else 1)
 
 
+@main.group(name="import")
+def import_() -> None:
+    """Bring hand-ins from elsewhere into the course."""
+
+
+@import_.command(name="canvas")
+@click.argument("download", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--gradebook",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="The gradebook export, which says who is who.",
+)
+@course_option
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+def import_canvas(download: Path, gradebook: Path, course_dir: Path, as_json: bool) -> None:
+    """Lay out a Canvas bulk download (“Download Submissions”) in submissions/, as ID.zip, ID-1.zip, ID_report.pdf, …
+
+    Every version is kept and nothing is overwritten; importing the same again changes nothing. What came from where is
+    in .grader/imports/canvas.json. Exit status 1: files that cannot be mapped to a student were left out, each with the
+    reason.
+    """
+    import json
+
+    from rich.console import Console
+
+    from grader import course, progress
+    from grader.intake.canvas import importing, report
+
+    with progress.on(Console(stderr=True)) as shown:
+        outcome = importing.bring_in(download, gradebook, course.find(course_dir), shown)
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=1))
+    else:
+        click.echo("\n".join(report.lines(outcome)))
+    sys.exit(0 if outcome.complete else 1)
+
+
 @main.command()
 @click.argument("ids", nargs=-1)
 @course_option

@@ -7,6 +7,7 @@ Conventions: sizes in bytes, MB of 10^6 bytes; nested archives are never opened.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import itertools
 import os
@@ -16,7 +17,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +56,7 @@ class Entry:
 
     encoding: what ``name`` was recovered from, and ``stored`` the name as the archive has it.
     offset: where the entry begins in the zip; method: its compression type; path: the file of a folder's entry.
+    written: when a zip says the entry was written, on a clock that it does not name; None where that is no time.
     """
 
     index: int
@@ -68,6 +70,7 @@ class Entry:
     method: int = zipfile.ZIP_STORED
     offset: int = 0
     path: Path | None = None
+    written: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,10 @@ def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
         kind = Kind.FOLDER
     else:
         kind = Kind.FILE if kind_bits in (0, stat.S_IFREG) else Kind.SPECIAL
+    try:
+        written = dt.datetime(*info.date_time)
+    except ValueError:
+        written = None
     return Entry(
         index,
         name,
@@ -154,6 +161,7 @@ def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
         bool(info.flag_bits & 0x1),
         info.compress_type,
         info.header_offset,
+        written=written,
     )
 
 
@@ -238,27 +246,47 @@ def _take_place(partial: Path, target: Path) -> None:
 def _unpack_all(listing: Listing, folder: Path, limits: Archive, free_ratio_bytes: int) -> list[StoredFile]:
     files = []
     room = int(limits.max_unpacked_mb * 1e6)
-    with _open_zip(listing.source, limits) as archive:
-        infos = archive.infolist()
+    with contents(listing, limits, free_ratio_bytes=free_ratio_bytes) as chunks:
         for entry in wanted(listing):
             parts = names.parts_of(entry.name)
             path = folder / names.on_disk(entry.index, parts)
-            most = max(free_ratio_bytes, int(limits.max_ratio * entry.packed))
             with _writing(path), path.open("xb") as out:
                 size = 0
-                for chunk in _chunks(archive, infos[entry.index], entry):
+                for chunk in chunks(entry):
                     size += len(chunk)
                     if size > room:
                         raise ArchiveProblem("archive-too-big", found=f"more than {limits.max_unpacked_mb:g} MB")
-                    if size > most:
-                        ratio = f"{size / max(entry.packed, 1):.0f}"
-                        raise ArchiveProblem("archive-ratio", entry.name, ratio=ratio)
                     out.write(chunk)
-            if size != entry.size:
-                raise ArchiveProblem("archive-wrong-size", entry.name, claimed=entry.size, found=size)
             room -= size
             files.append(StoredFile(entry.name, parts, path, size))
     return files
+
+
+@contextmanager
+def contents(
+    listing: Listing, limits: Archive, *, free_ratio_bytes: int
+) -> Iterator[Callable[[Entry], Iterator[bytes]]]:
+    """A function that gives the bytes of one entry of a zip after the other, while the zip is open.
+
+    It raises :class:`ArchiveProblem` for an entry that is damaged, that unpacks to more than ``free_ratio_bytes`` and
+    the allowed ratio, or to another size than it claims; other entries can be read all the same.
+    """
+    with _open_zip(listing.source, limits) as archive:
+        infos = archive.infolist()
+
+        def chunks(entry: Entry) -> Iterator[bytes]:
+            most = max(free_ratio_bytes, int(limits.max_ratio * entry.packed))
+            size = 0
+            for chunk in _chunks(archive, infos[entry.index], entry):
+                size += len(chunk)
+                if size > most:
+                    ratio = f"{size / max(entry.packed, 1):.0f}"
+                    raise ArchiveProblem("archive-ratio", entry.name, ratio=ratio)
+                yield chunk
+            if size != entry.size:
+                raise ArchiveProblem("archive-wrong-size", entry.name, claimed=entry.size, found=size)
+
+        yield chunks
 
 
 def wanted(listing: Listing) -> Sequence[Entry]:

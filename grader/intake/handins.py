@@ -52,6 +52,37 @@ def student_id_of(name: str, rubric: Rubric) -> str | None:
     return match["id"].upper() if match else None
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a file's name says. student_id: upper case; kind: predictions, report, readme, requirements or code;
+    number: of a resubmission, 0 for the first."""
+
+    student_id: str
+    kind: str
+    number: int
+
+
+def place_of(name: str, rubric: Rubric, *, folder: bool = False) -> Place | None:
+    """Whose and what a file (or folder) is by its name (``r12345678_report-1.pdf``); None where that does not say."""
+    owner = _owner(name, rubric)
+    if not owner:
+        return None
+    upload = _uploaded(name, rubric)
+    if upload and (folder or Path(name).suffix):
+        return Place(owner.upper(), "predictions", _number(upload))
+    for kind, match in _as_companion(name, owner):
+        return Place(owner.upper(), kind, _number(match))
+    return None
+
+
+def _as_companion(name: str, owner: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """The kinds of companion that a name fits; with an empty owner, one inside the student's own folder."""
+    prefix = f"{re.escape(owner)}_" if owner else ""
+    for kind, pattern in _COMPANIONS.items():
+        if match := re.fullmatch(prefix + pattern.replace("{n}", _NUMBER), name, re.IGNORECASE):
+            yield kind, match
+
+
 def _uploaded(name: str, rubric: Rubric) -> re.Match[str] | None:
     """Whether predictions are called so: an ID, the number of a resubmission, an archive's suffix or none."""
     return re.fullmatch(rf"(?P<id>{rubric.student_id}){_NUMBER}(?:{_ARCHIVE_SUFFIX})?", name, re.IGNORECASE)
@@ -123,10 +154,8 @@ def _place(path: Path, owner: str, found: _Found, rubric: Rubric) -> bool:
     if upload and path.is_file() and (path.suffix or _is_archive(path)):
         found.attempts.append(Attempt(path, _number(upload), _time_of(path)))
         return True
-    for kind, pattern in _COMPANIONS.items():
-        prefix = f"{re.escape(owner)}_" if owner else ""
-        match = re.fullmatch(prefix + pattern.replace("{n}", _NUMBER), path.name, re.IGNORECASE)
-        if match and (path.is_file() or (kind == "code" and path.is_dir())):
+    for kind, match in _as_companion(path.name, owner):
+        if path.is_file() or (kind == "code" and path.is_dir()):
             found.companions[kind].append(((_number(match), path.stat().st_mtime, path.name), path))
             return True
     return False
