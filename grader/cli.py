@@ -108,23 +108,38 @@ def demo(folder: Path) -> None:
 )
 @click.option("--rubric", "rubric_path", type=click.Path(path_type=Path), help="A rubric.yaml to check against.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | None, as_json: bool) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "gradescope"]),
+    help="text, json as with --json, or Gradescope's results.json of one hand-in.",
+)
+def check(
+    paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | None, as_json: bool, form: str | None
+) -> None:
     """Check hand-ins: zip files, unpacked folders, or folders full of either.
 
     Needs no course folder and no network. Inside a course folder, lengths and contents are compared with its test mels.
     Exit status 0: all can be graded as they are; 1: at least one cannot; 2: wrong use or broken surroundings.
     """
-    from grader.checks import command, render
+    from grader.checks import command, gradescope, render
 
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} are two forms; choose one")
+    form = form or ("json" if as_json else "text")
     planned = command.plan(paths, course_dir, rubric_path)
+    if form == "gradescope" and len(planned.uploads) != 1:
+        raise click.UsageError(f"--format gradescope is about one hand-in, and there are {len(planned.uploads)} here")
     screen = render.Screen()
     reports = []
     for report in command.run(planned):
         reports.append(report)
-        if not as_json:
+        if form == "text":
             render.show(report, screen, brief=len(planned.uploads) > 1)
-    if as_json:
+    if form == "json":
         click.echo(render.as_json(reports, planned.strays))
+    elif form == "gradescope":
+        click.echo(gradescope.results(reports[0]))
     else:
         render.show_summary(reports, planned.strays, screen)
     sys.exit(2 if any(report.broke for report in reports) else 0 if all(report.ok for report in reports) else 1)
@@ -166,6 +181,47 @@ def import_canvas(download: Path, gradebook: Path, course_dir: Path, as_json: bo
     else:
         click.echo("\n".join(report.lines(outcome)))
     sys.exit(0 if outcome.complete else 1)
+
+
+@main.command()
+@click.argument("export", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--assignment", required=True, help="The column to fill, as in the export: “HW2 (12345)”.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The copy (default: EXPORT-filled.csv).")
+@click.option(
+    "--points",
+    type=click.Choice(["final", "quality", "report", "semester"]),
+    default="final",
+    show_default=True,
+    help="Which points; final and quality after lateness.",
+)
+@click.option("--scale", is_flag=True, help="Convert where the assignment counts up to another number than the rubric.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@course_option
+def gradebook(
+    export: Path, assignment: str, out: Path | None, points: str, scale: bool, jobs: int | None, course_dir: Path
+) -> None:
+    """Write points into a column of a copy of a Canvas gradebook EXPORT; every other byte stays.
+
+    Whoever has no points is left as they are and listed. Exit status 1: somebody who has points has no row in the
+    export.
+    """
+    from rich.console import Console
+
+    from grader import course, progress
+    from grader.grades import gradebook as gradebooks
+    from grader.intake.canvas import export as exports
+    from grader.site.build import grade
+
+    found = course.find(course_dir)
+    book = exports.read(export, found.rubric)
+    where = gradebooks.target(book, assignment, found.rubric, points, scale=scale)
+    with progress.on(Console(stderr=True)) as shown:
+        board = grade(found, processes=jobs, shown=shown)
+    filled = gradebooks.fill(book, where, board)
+    copy = out or export.with_name(f"{export.stem}-filled.csv")
+    gradebooks.save(filled, book, copy)
+    click.echo("\n".join(gradebooks.lines(filled, copy)))
+    sys.exit(1 if filled.lost else 0)
 
 
 @main.command()
