@@ -1,23 +1,21 @@
 """rubric.yaml, checked. An error names the file, the line, the key, what was found and what is allowed.
 
-YAML is read to nodes (which know their lines), the nodes to plain values, and the values to :class:`Rubric`.
+YAML is read to plain values that know their lines (:mod:`grader.yaml_lines`), and the values to :class:`Rubric`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
 import zoneinfo
-from collections.abc import Iterator
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from grader import yaml_lines
 from grader.errors import RubricError
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 Metric = Literal["m_stft", "log2_f0", "fad"]
 Percent = Annotated[float, Field(ge=0, le=100)]
-_KeyPath = tuple[str | int, ...]
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -117,10 +114,41 @@ class Anchor(_Section):
         return score
 
 
+Anchors = Annotated[list[Anchor], Field(min_length=2)]
+
+
+class WeightedMetric(_Section):
+    """A metric's share in the quality points, by a curve of its own."""
+
+    metric: Metric
+    weight: Positive
+    anchors: Anchors
+
+
 class Points(_Section):
     quality: Annotated[float, Field(ge=0)]
     report: Annotated[float, Field(ge=0)]
-    anchors: Annotated[list[Anchor], Field(min_length=2)]
+    anchors: Anchors | None = None
+    metrics: Annotated[list[WeightedMetric], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_points(self) -> Self:
+        if (self.anchors is None) == (self.metrics is None):
+            raise ValueError("needs either anchors (by the ranking metric alone) or metrics (several, with weights)")
+        named = [each.metric for each in self.metrics or ()]
+        if len(set(named)) < len(named):
+            raise ValueError("metrics must name each metric once")
+        return self
+
+
+class Bonus(_Section):
+    """Points for what is outside of quality and report; given by lines of decisions.yaml."""
+
+    most: Annotated[float, Field(ge=0)] = 0
+    beyond_full: bool = False
+    presenter: Annotated[float, Field(ge=0)] = 0
+    f0_input: Annotated[float, Field(ge=0)] = 0
+    loop: Annotated[float, Field(ge=0)] = 0
 
 
 class LateStep(_Section):
@@ -134,6 +162,7 @@ class Late(_Section):
     steps: list[LateStep]
     after_percent: Percent
     several_hand_ins: Literal["latest", "best"]
+    parts: Literal["together", "separately"] = "together"
 
     @model_validator(mode="after")
     def _never_cheaper_to_be_later(self) -> Self:
@@ -246,6 +275,7 @@ class Rubric(_Section):
     mel: Mel
     metrics: Metrics
     points: Points
+    bonus: Bonus = Bonus()
     late: Late
     report: Report
     rerun: Rerun
@@ -291,10 +321,21 @@ class Rubric(_Section):
     @cached_property
     def deadline_at(self) -> dt.datetime:
         """The last instant on time, with its time zone: 23:59 without seconds lasts until 23:59:59.999999."""
-        time = dt.datetime.fromisoformat(self.deadline)
-        if self.deadline.count(":") == 1:
-            time = time.replace(second=59, microsecond=999_999)
-        return time if time.tzinfo else time.replace(tzinfo=self.zone)
+        return last_instant(self.deadline, self.zone)
+
+
+def last_instant(text: str, zone: dt.tzinfo) -> dt.datetime:
+    """The end of the time that ``text`` names, in ``zone`` where it says no other: 23:59 lasts until 23:59:59.999999.
+
+    A date alone lasts until the end of that day. Raises ValueError where it is no time.
+    """
+    time = dt.datetime.fromisoformat(text)
+    clock = re.search(r"\d\d:?\d\d(:?\d\d)?", re.sub(r"^\d{4}-?\d\d-?\d\d", "", text))
+    if clock is None:
+        time = time.replace(hour=23, minute=59)
+    if clock is None or clock[1] is None:
+        time = time.replace(second=59, microsecond=999_999)
+    return time if time.tzinfo else time.replace(tzinfo=zone)
 
 
 def default_path() -> Path:
@@ -321,98 +362,19 @@ def load(path: Path | None = None) -> Rubric:
 def parse(text: str, source: str = "rubric.yaml") -> Rubric:
     """Check the text of a rubric; ``source`` names it in errors."""
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        read = yaml_lines.read(text, source)
+    except yaml_lines.NotYaml as error:
         raise RubricError(
-            f"{source}{line}: not valid YAML: {getattr(error, 'problem', None) or error}",
-            help="mend that line; indent with spaces, and quote text that holds ': ' or '#'",
+            str(error), help="mend that line; indent with spaces, and quote text that holds ': ' or '#'"
         ) from None
-    problems: list[str] = []
-    lines: dict[_KeyPath, int] = {}
-    value = _plain(root, (), lines, problems, source) if root is not None else None
-    if not isinstance(value, dict):
+    if not isinstance(read.value, dict):
         raise RubricError(f"{source}: holds no keys", help="start from the rubric.yaml of the repository")
+    problems = list(read.problems)
     rubric = None
     try:
-        rubric = Rubric.model_validate(value)
+        rubric = Rubric.model_validate(read.value)
     except ValidationError as error:
-        problems += [_sentence(problem, lines, source) for problem in error.errors()]
+        problems += [yaml_lines.sentence(problem, read, Rubric) for problem in error.errors()]
     if problems or rubric is None:
         raise RubricError("\n".join(problems), help="mend the lines named; rubric.yaml explains each key")
     return rubric
-
-
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-
-
-def _plain(
-    node: yaml.Node,
-    path: _KeyPath,
-    lines: dict[_KeyPath, int],
-    problems: list[str],
-    source: str,
-) -> Any:
-    """The plain value of a YAML node. Dates stay text, and only true/false are booleans (YAML 1.2)."""
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if key in mapping:
-                problems.append(f"{source}:{key_node.start_mark.line + 1}: {_dotted((*path, key))}: stands twice")
-            mapping[key] = _plain(value_node, (*path, key), lines, problems, source)
-            lines[(*path, key)] = key_node.start_mark.line + 1
-        return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, index), lines, problems, source) for index, item in enumerate(node.value)]
-    text = str(node.value)
-    tag = node.tag.rsplit(":", 1)[-1]
-    if tag == "null":
-        return None
-    if tag == "bool" and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if tag == "int" and _INTEGER.match(text):
-        return int(text)
-    if tag == "float":
-        return float(text.replace("_", ""))
-    return text
-
-
-def _dotted(path: _KeyPath) -> str:
-    return ".".join(str(part) for part in path)
-
-
-def _sentence(problem: Any, lines: dict[_KeyPath, int], source: str) -> str:
-    """One pydantic problem as ``file:line: key: what is wrong``."""
-    path = tuple(part for part in problem["loc"] if part not in ("float", "str", "int"))
-    line = next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
-    kind, key, context = problem["type"], _dotted(path), problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        allowed = list(_fields_at(path[:-1]))
-        near = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"allowed here: {', '.join(allowed)}"
-        return f"{source}:{line}: {key}: unknown key; {hint}"
-    if kind == "missing":
-        return f"{source}:{line}: {key}: missing"
-    if kind == "literal_error":
-        reason = f"must be {context['expected']}"
-    elif kind == "value_error":
-        reason = str(context["error"])
-    else:
-        message = str(problem["msg"])
-        reason = message.replace("Input should be", "must be").replace("Value should have", "must have")
-    return f"{source}:{line}: {key}: {reason}; found {problem['input']!r}"
-
-
-def _fields_at(path: _KeyPath) -> Iterator[str]:
-    """The keys allowed in the section at ``path``."""
-    model: Any = Rubric
-    for part in path:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = inner[0] if inner else annotation
-    yield from model.model_fields
