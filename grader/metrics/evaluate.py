@@ -192,6 +192,7 @@ class Evaluator:
             clips=tuple(clip_score(name, measured) for name, measured in clips.items()),
             left_out=left_out,
             settings=settings,
+            fad_left_out=tuple(score.left_out) if score else (),
         )
 
     def _log2_f0(self, prepared: Prepared, audio: Audio) -> Measurement:

@@ -32,6 +32,7 @@ class Scores:
     so that nobody gains by it. fad: between the embeddings of all clips, with its name
     as it must be shown (``FAD`` with VGGish, ``FD-logmel`` with the weight-free fallback), its jackknife standard error
     over clips, and how many 0.96 s patches of prediction and reference it rests on.
+    fad_left_out: the distance without each clip in turn, empty where there is no fad_stderr.
     left_out: for each metric, the clips without a number and why. settings: everything the numbers depend on.
     """
 
@@ -45,6 +46,7 @@ class Scores:
     clips: tuple[ClipScore, ...]
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    fad_left_out: tuple[float, ...] = ()
 
     def of(self, metric: str) -> float | None:
         """The number of ``m_stft``, ``log2_f0`` or ``fad``."""
@@ -55,4 +57,5 @@ class Scores:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Scores:
-        return cls(**{**record, "clips": tuple(ClipScore(**clip) for clip in record["clips"])})
+        clips = tuple(ClipScore(**clip) for clip in record["clips"])
+        return cls(**{**record, "clips": clips, "fad_left_out": tuple(record["fad_left_out"])})
