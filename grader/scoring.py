@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,11 @@ from grader.workers import Failure, Job, Pool, default_processes
 
 @dataclass(frozen=True)
 class StudentResult:
-    """One student. attempt: the hand-in that was looked at, the latest.
+    """One student. attempt: the hand-in that was looked at, the latest; content: the hash of its bytes.
 
     failure: one sentence why there are no scores, and ``whose`` fault that is; None where there are.
+    earlier: the same of every earlier hand-in, oldest first, where the rubric lets the best of several count.
+    owner: under which name :attr:`CourseScores.recordings` holds the clips.
     """
 
     student_id: str
@@ -47,6 +49,9 @@ class StudentResult:
     scores: Scores | None
     failure: str | None
     whose: Whose | None = None
+    content: str = ""
+    earlier: tuple[StudentResult, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def score_course(
 ) -> CourseScores:
     """Check and score the latest hand-in of everyone (of ``only`` these IDs), and the baselines.
 
+    Where the rubric lets the best of several hand-ins count, all of them.
     processes: as many as cores and memory carry by default; with 1 everything runs in this process.
     Raises :class:`CourseError` where test mels or references are missing, or an ID of ``only`` has no hand-in;
     :class:`EnvironmentProblem` where this machine lacks what the rubric names. A student's hand-in raises nothing.
@@ -87,7 +93,9 @@ def score_course(
     evaluator = Evaluator(metrics, embedding.choose(metrics.fad, shown, store.sha256))
     evaluator.settings()  # what this machine lacks is said before any work
     with pool(evaluator, processes or default_processes()) as workers:
-        reports = _check_all(course, store, chosen, mels, workers, shown)
+        asked = _asked(chosen, every=course.rubric.late.several_hand_ins == "best")
+        contents = {owner: _content(each.attempts[-1].path, store) for owner, each in asked.items() if each.attempts}
+        reports = _check_all(course, store, asked, contents, mels, workers, shown)
         takes = {
             student_id: [
                 Take(name, clip.path, clip.sha256, clip.samples / course.rubric.clips.sample_rate_hz)
@@ -99,11 +107,12 @@ def score_course(
         rendered = _render_baselines(course, store, mels, workers, shown)
         measuring = Measuring(references, evaluator, store, workers, shown)
         scores = measuring.scores({**takes, **rendered})
+    results = {
+        owner: _result(owner, hand_in, contents.get(owner, ""), reports.get(owner), scores.get(owner))
+        for owner, hand_in in asked.items()
+    }
     return CourseScores(
-        students={
-            hand_in.student_id: _result(hand_in, reports.get(hand_in.student_id), scores.get(hand_in.student_id))
-            for hand_in in chosen
-        },
+        students={hand_in.student_id: _with_earlier(hand_in, results) for hand_in in chosen},
         baselines={name: scores[name] for name in rendered},
         findings=(*findings, *_lengths(mels, references, course)),
         recordings={owner: measuring.recordings(owned) for owner, owned in {**takes, **rendered}.items()},
@@ -137,6 +146,28 @@ def _chosen(found: Sequence[HandIn], only: Sequence[str] | None) -> list[HandIn]
     return [by_id[student_id] for student_id in dict.fromkeys(wanted)]
 
 
+def _owner(hand_in: HandIn, index: int) -> str:
+    """The name of a student's attempt number ``index``: the latest goes by the ID alone."""
+    last = len(hand_in.attempts) - 1
+    return hand_in.student_id if index >= last else f"{hand_in.student_id} ({index + 1} of {last + 1})"
+
+
+def _asked(chosen: Sequence[HandIn], *, every: bool) -> dict[str, HandIn]:
+    """By owner, each hand-in as it stood when its last attempt was the newest; without ``every``, as it is now."""
+    asked = {}
+    for hand_in in chosen:
+        for index in range(len(hand_in.attempts) - 1 if every else 0):
+            asked[_owner(hand_in, index)] = replace(hand_in, attempts=hand_in.attempts[: index + 1])
+        asked[hand_in.student_id] = hand_in
+    return asked
+
+
+def _with_earlier(hand_in: HandIn, results: Mapping[str, StudentResult]) -> StudentResult:
+    owners = [_owner(hand_in, index) for index in range(len(hand_in.attempts) - 1)]
+    earlier = tuple(replace(results[owner], hand_in=hand_in) for owner in owners if owner in results)
+    return replace(results[hand_in.student_id], earlier=earlier)
+
+
 def _with_absolute_files(metrics: Metrics, root: Path) -> Metrics:
     """Weight files are named as seen from the rubric."""
 
@@ -150,25 +181,26 @@ def _with_absolute_files(metrics: Metrics, root: Path) -> Metrics:
 def _check_all(
     course: Course,
     store: Store,
-    chosen: Sequence[HandIn],
+    asked: Mapping[str, HandIn],
+    contents: Mapping[str, str],
     mels: Mapping[str, Path],
     workers: Pool,
     shown: Progress,
 ) -> dict[str, CheckReport | Failure]:
-    """A report on each student's latest attempt, or why there is none."""
+    """A report on each hand-in's latest attempt, by owner, or why there is none."""
     rubric = course.rubric.model_dump(include={"student_id", "clips", "archive", "mel", "report"})
     mel_hashes = [store.sha256(path) for path in mels.values()]
     reports: dict[str, CheckReport | Failure] = {}
     keys: dict[str, str] = {}
     jobs = []
-    for hand_in in chosen:
+    for owner, hand_in in asked.items():
         if not hand_in.attempts:
             continue
         source = hand_in.attempts[-1].path
-        content = _content(source, store)
+        content = contents[owner]
         unpack_to = course.state / "handins" / content
         beside = [path and _content(path, store) for path in (hand_in.report, hand_in.readme, hand_in.requirements)]
-        keys[hand_in.student_id] = content_key(
+        keys[owner] = content_key(
             version=checks.VERSION,
             rubric=rubric,
             mels=mel_hashes,
@@ -177,14 +209,14 @@ def _check_all(
             beside=beside,
             unpacked=str(unpack_to),
         )
-        record = store.get("check", keys[hand_in.student_id])
+        record = store.get("check", keys[owner])
         report = CheckReport.from_json(record) if record else None
         clips = report.submission.clips.values() if report and report.submission else ()
         if report and all(clip.path.is_file() for clip in clips):
-            reports[hand_in.student_id] = report
+            reports[owner] = report
             continue
         function = partial(_check, source, course.rubric, hand_in, mels, unpack_to)
-        jobs.append(Job(hand_in.student_id, function, source.stat().st_size))
+        jobs.append(Job(owner, function, source.stat().st_size))
     for job, result in run(workers, "checking hand-ins", jobs, shown):
         reports[job.what] = result
         if isinstance(result, CheckReport) and not any(found.whose is Whose.GRADER for found in result.findings):
@@ -242,9 +274,11 @@ def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Evaluator) ->
     baselines.render_to(name, mel, config, out)
 
 
-def _result(hand_in: HandIn, report: CheckReport | Failure | None, scores: Scores | None) -> StudentResult:
+def _result(
+    owner: str, hand_in: HandIn, content: str, report: CheckReport | Failure | None, scores: Scores | None
+) -> StudentResult:
     attempt = hand_in.attempts[-1] if hand_in.attempts else None
-    make = partial(StudentResult, hand_in.student_id, hand_in, attempt)
+    make = partial(StudentResult, hand_in.student_id, hand_in, attempt, content=content, owner=owner)
     if report is None:
         return make(None, None, "handed in no zip of clips", Whose.STUDENT)
     if isinstance(report, Failure):
