@@ -11,9 +11,13 @@ import zoneinfo
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast, get_args
 
 from grader import rubric
 from grader.errors import CourseError
+from grader.grades import ledger
+from grader.grades.ledger import Ledger
+from grader.grades.times import Part, Sent
 from grader.rubric import Rubric
 from grader.store import Store
 
@@ -41,6 +45,10 @@ class Course:
     @property
     def references(self) -> Path:
         return self.root / "references"
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.root / ledger.NAME
 
     @property
     def state(self) -> Path:
@@ -81,13 +89,21 @@ class Course:
         return found
 
     def submission_times(self) -> dict[str, dt.datetime]:
-        """Times from ``submissions.csv`` (columns ``student_id``, ``submitted_at``), by upper-case student ID.
+        """When each student last handed in predictions, by the lines of ``submissions.csv``."""
+        lines = {
+            student: [sent.at for sent in sents if sent.part != "report"] for student, sents in self.sent().items()
+        }
+        return {student: max(times) for student, times in lines.items() if times}
 
-        Where a student stands there more than once, the latest line counts. Times without an offset are in the
-        rubric's time zone. Raises :class:`CourseError` naming file, line and value.
+    def sent(self) -> dict[str, tuple[Sent, ...]]:
+        """Lines of ``submissions.csv`` by upper-case student ID, in the file's order.
+
+        Columns ``student_id``, ``submitted_at`` and, where wanted, ``part`` and ``file``: see
+        :mod:`grader.grades.times`. Times without an offset are in the rubric's time zone. Raises :class:`CourseError`
+        naming file, line and value.
         """
         path = self.root / "submissions.csv"
-        times: dict[str, dt.datetime] = {}
+        times: dict[str, tuple[Sent, ...]] = {}
         if not path.is_file():
             return times
         for line, row in _rows(path, ("student_id", "submitted_at")):
@@ -99,9 +115,15 @@ class Course:
                     f"{path}:{line}: submitted_at {text!r} is not a time",
                     help="write it as 2023-11-01 23:59:00, with +08:00 behind it where it is not in the rubric's zone",
                 ) from None
+            part = row.get("part", "").strip().lower() or None
+            if part not in (None, *get_args(Part)):
+                raise CourseError(
+                    f"{path}:{line}: part {part!r}", help="write prediction or report, or nothing where it is both"
+                )
             time = time if time.tzinfo else time.replace(tzinfo=zoneinfo.ZoneInfo(self.rubric.timezone))
             student = row["student_id"].strip().upper()
-            times[student] = max(time, times.get(student, time))
+            sent = Sent(time, cast(Part | None, part), row.get("file", "").strip() or None, line)
+            times[student] = (*times.get(student, ()), sent)
         return times
 
     def report_points(self) -> dict[str, float]:
@@ -126,6 +148,17 @@ class Course:
                 raise CourseError(f"{path}:{line}: {student} stands there twice", help="keep one line for each student")
             points[student] = value
         return points
+
+    def roster(self) -> set[str]:
+        """Upper-case IDs in ``students.csv`` (column ``student_id``): everyone in the course, where that is known."""
+        path = self.root / "students.csv"
+        if not path.is_file():
+            return set()
+        return {student for _, row in _rows(path, ("student_id",)) if (student := row["student_id"].strip().upper())}
+
+    def ledger(self) -> Ledger:
+        """The decisions in ``decisions.yaml``, checked; raises :class:`CourseError` naming file, line and key."""
+        return ledger.load(self.ledger_path, self.rubric)
 
 
 def find(start: Path) -> Course:

@@ -1,4 +1,4 @@
-"""What a late hand-in costs, from the rubric's deadline, grace and steps; nothing is stored.
+"""What a late hand-in costs, from the rubric's deadline, grace and steps and a student's allowances; nothing is stored.
 
 The deadline is the last instant on time. The delay is the time that really passed since then: 24 hours are one day
 also where the clocks change (as Canvas and Gradescope count). A limit belongs to the cheaper side: exactly 24 h late
@@ -29,7 +29,7 @@ class Lateness:
 
     submitted_at: in the rubric's time zone. delay: since the deadline, zero when on time.
     step: 0 when nothing is deducted, else 1, 2, … by the rubric's steps, the one after the last included.
-    percent: deducted.
+    percent: deducted. deadline: this student's, the extension included.
     """
 
     submitted_at: dt.datetime
@@ -38,17 +38,39 @@ class Lateness:
     step: int
     percent: float
     why: str
+    deadline: dt.datetime
 
 
-def lateness(rubric: Rubric, submitted_at: dt.datetime, source: TimeSource) -> Lateness:
-    """Judge a hand-in of ``submitted_at`` (with a time zone) by the rubric."""
+@dataclass(frozen=True)
+class Allowance:
+    """What was decided for a student: an own deadline (an earlier one than everyone's changes nothing), or that
+    lateness costs nothing. waived: why, or empty."""
+
+    deadline: dt.datetime | None = None
+    waived: str = ""
+
+
+def lateness(
+    rubric: Rubric,
+    submitted_at: dt.datetime,
+    source: TimeSource,
+    allowance: Allowance = Allowance(),
+    what: str = "Handed in",
+) -> Lateness:
+    """Judge what came at ``submitted_at`` (with a time zone) by the rubric and the student's allowance."""
     deadline = rubric.deadline_at
+    extended = allowance.deadline is not None and allowance.deadline > deadline
+    if extended and allowance.deadline:
+        deadline = allowance.deadline
     delay = max(submitted_at.astimezone(dt.UTC) - deadline.astimezone(dt.UTC), dt.timedelta(0))
     step, name, percent = _step(rubric.late, delay)
     local = submitted_at.astimezone(rubric.zone)
-    said = f"Handed in {local:%Y-%m-%d %H:%M:%S} ({source})"
-    due = f"the deadline, {deadline.astimezone(rubric.zone):%Y-%m-%d %H:%M}"
-    if not delay:
+    said = f"{what} {local:%Y-%m-%d %H:%M:%S} ({source})"
+    due = f"the {'extended ' if extended else ''}deadline, {deadline.astimezone(rubric.zone):%Y-%m-%d %H:%M}"
+    if step and allowance.waived:
+        why = f"{said}, {duration(delay)} after {due}: late {name}, but nothing is deducted: {allowance.waived}."
+        step, percent = 0, 0.0
+    elif not delay:
         why = f"{said}, by {due}: nothing is deducted."
     elif step == 0:
         why = (
@@ -58,7 +80,7 @@ def lateness(rubric: Rubric, submitted_at: dt.datetime, source: TimeSource) -> L
     else:
         of = "the points earned" if rubric.late.deduct == "factor" else "all points"
         why = f"{said}, {duration(delay)} after {due}: late {name}, which costs {plain(percent)} % of {of}."
-    return Lateness(local, source, delay, step, percent, why)
+    return Lateness(local, source, delay, step, percent, why, deadline.astimezone(rubric.zone))
 
 
 def _step(late: Late, delay: dt.timedelta) -> tuple[int, str, float]:

@@ -1,21 +1,29 @@
 """From a course's scores to one :class:`Grade` per student, each with the sentences that explain it, in order of rank.
 
-Pure: rubric, scores and the two tables go in, one :class:`Leaderboard` comes out; nothing is stored.
+Pure: rubric, scores, tables and decisions go in, one :class:`Leaderboard` comes out; nothing is stored.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from grader.errors import CourseError
 from grader.findings import Whose
-from grader.grades.late import Lateness, TimeSource, deduct, lateness
-from grader.grades.numbers import hundredths, plain
-from grader.grades.points import Curve, baseline_label, curve
+from grader.grades import explain, standing, times
+from grader.grades.decisions import ReportPoints
+from grader.grades.facts import Facts, Try
+from grader.grades.grade import NOTHING, Basis, grade
+from grader.grades.late import TimeSource
+from grader.grades.ledger import Ledger
+from grader.grades.numbers import plain
+from grader.grades.points import baseline_label, scale
 from grader.grades.ranking import ranks
-from grader.grades.records import Grade, Interval, Leaderboard, LedgerLine, Row, Rung, Standing
+from grader.grades.records import Grade, Interval, Leaderboard, LedgerLine, Podium, Row, Rung, Standing
+from grader.grades.times import Sent, Times
 from grader.metrics.scores import Scores
 from grader.rubric import Rubric
 
@@ -23,148 +31,136 @@ if TYPE_CHECKING:
     from grader.rerun.evidence import Evidence
     from grader.scoring import CourseScores, StudentResult
 
-__all__ = ["Grade", "Interval", "Leaderboard", "LedgerLine", "Row", "Rung", "Standing", "leaderboard", "missing_reason"]
+METRICS = ("m_stft", "log2_f0", "fad")
+__all__ = [
+    "Grade",
+    "Interval",
+    "Leaderboard",
+    "LedgerLine",
+    "Podium",
+    "Row",
+    "Rung",
+    "Standing",
+    "leaderboard",
+    "missing_reason",
+]
 
 
 def leaderboard(
     rubric: Rubric,
     scores: CourseScores,
-    times: Mapping[str, dt.datetime],
+    submission_times: Times,
     report_points: Mapping[str, float],
     reruns: Mapping[str, Evidence] | None = None,
+    ledger: Ledger | None = None,
+    roster: Collection[str] = (),
 ) -> Leaderboard:
-    """Grade everyone who handed in, and name everyone who stands in ``times`` or ``report_points`` but did not.
+    """Grade everyone who handed in, and name everyone who stands in a table or in ``roster`` but did not.
 
-    times: of hand-ins, from submissions.csv; a file's own time is used, and marked, where one is missing.
+    submission_times: from submissions.csv; a file's own time is used, and marked, where one is missing.
     reruns: by student ID, to stand beside the grades; no grade depends on them.
     Raises :class:`CourseError` where the anchors contradict each other (see :func:`grader.grades.points.curve`), where
-    the rubric lets the best of several hand-ins count and someone has several, or where scores of two kinds meet.
+    it is not clear which upload a time is about, where a decision is about nobody here or contradicts
+    report_points.csv, or where scores of two kinds meet.
     """
-    _refuse_best_of_several(rubric, scores)
-    fad_name = _one_fad_name(scores)
-    line = curve(rubric, scores.baselines)
-    metric = rubric.metrics.rank_by
-    values = {
-        student_id: value
-        for student_id, result in scores.students.items()
-        if result.failure is None and result.scores is not None and (value := result.scores.of(metric)) is not None
-    }
-    rank = ranks(values)
-    rows = []
-    for student_id in sorted({*scores.students, *times, *report_points}):
+    ledger = ledger or Ledger()
+    basis = Basis(rubric, scale(rubric, scores.baselines), _one_fad_name(scores))
+    everyone = sorted({*scores.students, *submission_times, *report_points, *roster})
+    ledger.refuse_unknown(everyone)
+    _refuse_two_report_points(ledger, report_points)
+    decided = ledger.by_student()
+    facts, rows = {}, []
+    for student_id in everyone:
         result = scores.students.get(student_id)
-        late = _lateness(rubric, result, times.get(student_id))
-        value = values.get(student_id)
-        problem = (None, None) if value is not None else _failure(result, metric, line.label)
-        given = report_points.get(student_id)
-        grade = _grade(rubric, line, student_id, rank.get(student_id), value, problem, late, given)
-        rows.append(Row(grade, result, (reruns or {}).get(student_id)))
+        found = _facts(rubric, student_id, result, times.lines_of(submission_times, student_id))
+        tables = [("submissions.csv", submission_times), ("report_points.csv", report_points), ("students.csv", roster)]
+        named = [name for name, table in tables if student_id in table]
+        if result is None:
+            absence = f"named in {' and '.join(named)}, but nothing of this student lies in submissions/"
+            found = replace(found, absence=absence)
+        facts[student_id] = replace(found, report_points=report_points.get(student_id))
+        decisions = decided.get(student_id, NOTHING)
+        graded = grade(basis, facts[student_id], decisions)
+        late_lines = explain.late_lines(rubric, facts[student_id], decisions)
+        would_change = explain.would_change(basis, facts[student_id], decisions, graded)
+        each = replace(graded.grade, late_lines=late_lines, would_change=would_change)
+        if result and rubric.late.several_hand_ins == "best" and graded.index is not None:
+            result = (*result.earlier, result)[graded.index]
+        rows.append(Row(each, result, (reruns or {}).get(student_id)))
+    ranked, podium = _ranked(rubric, rows)
     rungs = [
-        Rung(name, baseline_label(name), found, value, None if value is None else line.percent(value))
+        Rung(name, baseline_label(name), found, found.of(rubric.metrics.rank_by), _would_earn(basis, found))
         for name, found in scores.baselines.items()
-        for value in (found.of(metric),)
     ]
+    curves = basis.scale.curves
     return Leaderboard(
         rubric,
-        line,
-        fad_name,
-        ranked=tuple(sorted((row for row in rows if row.grade.rank), key=lambda row: row.grade.rank or 0)),
-        unranked=tuple(row for row in rows if row.grade.rank is None),
+        next((line for line in curves if line.metric == rubric.metrics.rank_by), curves[0]),
+        basis.fad_name,
+        ranked=ranked,
+        unranked=tuple(row for row in rows if not _can_rank(row)),
         rungs=tuple(sorted(rungs, key=lambda rung: (rung.score is None, rung.score, rung.name))),
         findings=scores.findings,
+        scale=basis.scale,
+        podium=podium,
+        facts=facts,
+        ledger=ledger,
     )
 
 
-def _grade(
-    rubric: Rubric,
-    line: Curve,
-    student_id: str,
-    rank: int | None,
-    value: float | None,
-    problem: tuple[str | None, Whose | None],
-    late: Lateness | None,
-    given: float | None,
-) -> Grade:
-    most = rubric.points.quality
-    failure, whose = problem
-    if value is None:
-        percent = quality = None
-        quality_why = f"no quality points: {failure}"
-    else:
-        percent = line.percent(value)
-        quality = hundredths(most * percent / 100)
-        quality_why = line.why(value, most)
-
-    report = 0.0 if rubric.points.report == 0 else given
-    if rubric.points.report == 0:
-        report_why = "the report carries no points in this rubric"
-    elif report is None:
-        report_why = "the report has no points yet"
-    else:
-        report_why = f"{plain(report)} of {plain(rubric.points.report)} report points (report_points.csv)."
-
-    cost = late.percent if late else 0.0
-    total = most + rubric.points.report
-    provisional = None if quality is None else deduct(rubric.late, quality, total, cost)
-    final = semester = None
-    if quality is None:
-        final_why = f"no final points: {failure}"
-    elif report is None:
-        final_why = report_why
-    else:
-        final = deduct(rubric.late, quality + report, total, cost)
-        semester = hundredths(final / total * rubric.semester_weight_percent) if total else 0.0
-        final_why = _final_why(rubric, quality, report, cost, final, semester)
-    return Grade(
-        student_id=student_id,
-        rank=rank,
-        score=value,
-        quality_percent=percent,
-        quality_points=quality,
-        quality_why=quality_why,
-        report_points=report,
-        report_why=report_why,
-        lateness=late,
-        late_why=late.why if late else "no hand-in, so no time",
-        provisional_points=provisional,
-        final_points=final,
-        semester_percent=semester,
-        final_why=final_why,
-        failure=failure,
-        whose=whose,
-    )
+def _can_rank(row: Row) -> bool:
+    return row.grade.score is not None and row.grade.failure is None
 
 
-def _final_why(rubric: Rubric, quality: float, report: float, cost: float, final: float, semester: float) -> str:
-    total = rubric.points.quality + rubric.points.report
-    earned = f"{quality:.2f} for quality + {plain(report)} for the report"
-    if cost and rubric.late.deduct == "factor":
-        earned = f"({earned}) × {1 - cost / 100:g}"
-    elif cost:
-        earned = f"{earned} − {plain(total * cost / 100)} for lateness" + (", but not below 0" if not final else "")
-    share = f"{semester:.2f} of the {plain(rubric.semester_weight_percent)} % of the semester"
-    return f"{earned} = {final:.2f} of {plain(total)} points; that is {share}."
+def _ranked(rubric: Rubric, rows: Collection[Row]) -> tuple[tuple[Row, ...], Podium | None]:
+    """Those who can be ranked, best first, each with the standing, and how sure the first three are."""
+    can = {row.grade.student_id: row for row in rows if _can_rank(row)}
+    rank = ranks({student_id: row.grade.score for student_id, row in can.items() if row.grade.score is not None})
+    found = {student_id: row.result.scores for student_id, row in can.items() if row.result and row.result.scores}
+    standings, podium = standing.of_class(found, rubric.metrics.rank_by)
+    with_rank = [
+        replace(row, grade=replace(row.grade, rank=rank[student_id]), standing=standings.get(student_id))
+        for student_id, row in can.items()
+    ]
+    return tuple(sorted(with_rank, key=lambda row: (row.grade.rank or 0, row.grade.student_id))), podium
 
 
-def _lateness(rubric: Rubric, result: StudentResult | None, told: dt.datetime | None) -> Lateness | None:
-    """By submissions.csv, else by the graded file's own time; None where nothing was handed in."""
-    if result is None or not result.hand_in.attempts:
-        return None
-    if told is not None:
-        return lateness(rubric, told, TimeSource.TABLE)
-    attempt = result.attempt or result.hand_in.attempts[-1]
-    return lateness(rubric, attempt.file_time, TimeSource.FILE)
+def _would_earn(basis: Basis, found: Scores) -> float | None:
+    values = _values(found)
+    return basis.scale.percent(values) if all(metric in values for metric in basis.scale.metrics) else None
 
 
-def _failure(result: StudentResult | None, metric: str, label: str) -> tuple[str, Whose | None]:
-    """Why a student has no number to rank by, and whose fault that is."""
+def _values(found: Scores) -> dict[str, float]:
+    return {metric: value for metric in METRICS if (value := found.of(metric)) is not None}
+
+
+def _facts(rubric: Rubric, student_id: str, result: StudentResult | None, lines: tuple[Sent, ...]) -> Facts:
+    """What a grade rests on, with every upload that may count."""
     if result is None:
-        return "named in submissions.csv or report_points.csv, but nothing of this student lies in submissions/", None
+        return Facts(student_id, ())
+    attempts = result.hand_in.attempts
+    best = rubric.late.several_hand_ins == "best"
+    dates = times.of_attempts(student_id, lines, attempts, every=best)
+    tries = []
+    for each in (*result.earlier, result) if best else (result,):
+        if attempts:
+            attempt = each.attempt or attempts[-1]
+            told = dates[attempts.index(attempt)]
+            when = (attempt.file_time, TimeSource.FILE) if told is None else (told, TimeSource.TABLE)
+            tries.append(_try(each, attempt.path.name, *when))
+    absence = result.failure or "handed in no zip of clips"
+    return Facts(student_id, tuple(tries), times.of_report(lines), absence=absence, whose=result.whose)
+
+
+def _try(result: StudentResult, file: str, at: dt.datetime, source: TimeSource) -> Try:
+    make = partial(Try, file, result.content, at, source)
     if result.failure is not None:
-        return result.failure, result.whose
+        return make(failure=result.failure, whose=result.whose)
     if result.scores is None:
-        return "not scored yet", Whose.GRADER
-    return f"no {label}: {missing_reason(result.scores, metric)}", Whose.GRADER
+        return make(failure="not scored yet", whose=Whose.GRADER)
+    values = _values(result.scores)
+    missing = {metric: missing_reason(result.scores, metric) for metric in METRICS if metric not in values}
+    return make(values=values, missing=missing)
 
 
 def missing_reason(scores: Scores, metric: str) -> str:
@@ -174,18 +170,29 @@ def missing_reason(scores: Scores, metric: str) -> str:
     return first + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
 
 
-def _refuse_best_of_several(rubric: Rubric, scores: CourseScores) -> None:
-    several = [name for name, result in sorted(scores.students.items()) if len(result.hand_in.attempts) > 1]
-    if rubric.late.several_hand_ins == "best" and several:
+def _refuse_two_report_points(ledger: Ledger, report_points: Mapping[str, float]) -> None:
+    """A report's points may stand in both places only where they are the same."""
+    problems = [
+        f"{ledger.source}:{entry.line}: points: the report of {decision.student} has {plain(decision.points)} points "
+        f"here and {plain(report_points[decision.student])} in report_points.csv"
+        for entry in ledger.holding
+        if isinstance(decision := entry.decision, ReportPoints)
+        and report_points.get(decision.student, decision.points) != decision.points
+    ]
+    if problems:
         raise CourseError(
-            f"rubric.yaml: late.several_hand_ins: best: several hand-ins lie there of {', '.join(several)}, "
-            "and only the latest of each is scored so far",
-            help="write latest, or leave only the hand-in that is to count in submissions/",
+            "\n".join(problems),
+            help="keep one of the two; to change the report's points by a decision, write kind: points, what: report",
         )
 
 
 def _one_fad_name(scores: CourseScores) -> str:
-    everyone = [result.scores for _, result in sorted(scores.students.items()) if result.scores]
+    everyone = [
+        each.scores
+        for _, result in sorted(scores.students.items())
+        for each in (*result.earlier, result)
+        if each.scores is not None
+    ]
     names = sorted({found.fad_name for found in (*scores.baselines.values(), *everyone)})
     if len(names) > 1:
         raise CourseError(

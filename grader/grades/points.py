@@ -1,4 +1,4 @@
-"""Quality points from a metric: straight lines between the rubric's anchors, flat outside.
+"""Quality points from one metric or several: straight lines between the rubric's anchors, flat outside.
 
 Lower is better for every metric, so percent must rise as the score falls. An anchor may be a baseline's own score on
 this course's clips; where that puts the anchors out of order (a Griffin-Lim often beats a GAN in M-STFT), grading
@@ -8,10 +8,11 @@ stops with an error that names them. Grades are never inverted silently.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from grader import rubric as rubrics
 from grader.errors import CourseError
 from grader.grades.numbers import hundredths, plain, score
 from grader.metrics.scores import Scores
@@ -72,29 +73,85 @@ class Curve:
         """The sentence that explains the points of ``value``, out of ``most``."""
         percent = self.percent(value)
         points = hundredths(most * percent / 100)
-        result = f"{plain(percent)} % of {plain(most)} quality points = {points:.2f}."
+        return f"{self.where(value)}: {plain(percent)} % of {plain(most)} quality points = {points:.2f}."
+
+    def where(self, value: float) -> str:
+        """Between which anchors ``value`` lies."""
         said = f"{self.label} {score(value)}"
         best, worst = self.anchors[0], self.anchors[-1]
         if value <= best.score:
-            return f"{said} is at or below (better than) the best anchor, {best.name}: {result}"
+            return f"{said} is at or below (better than) the best anchor, {best.name}"
         if value >= worst.score:
-            return f"{said} is at or above (worse than) the last anchor, {worst.name}: {result}"
+            return f"{said} is at or above (worse than) the last anchor, {worst.name}"
         low, high = next((low, high) for low, high in pairwise(self.anchors) if low.score < value <= high.score)
         return (
             f"{said} lies between {low.name}, which earns {plain(low.percent)} %, "
-            f"and {high.name}, which earns {plain(high.percent)} %: {result}"
+            f"and {high.name}, which earns {plain(high.percent)} %"
         )
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Percent of the quality points by one metric or several; made by :func:`scale`.
+
+    weights: of the curves, in the same order; they need not add up to 1.
+    """
+
+    curves: tuple[Curve, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(line.metric for line in self.curves)
+
+    def percent(self, values: Mapping[str, float]) -> float:
+        """0 … 100 from the numbers by metric, never rising with any of them. Raises KeyError where one is missing."""
+        if len(self.curves) == 1:
+            return self.curves[0].percent(values[self.curves[0].metric])
+        shares = [
+            weight * line.percent(values[line.metric]) for line, weight in zip(self.curves, self.weights, strict=True)
+        ]
+        return hundredths(min(math.fsum(shares) / math.fsum(self.weights), 100.0))
+
+    def why(self, values: Mapping[str, float], most: float) -> str:
+        """The sentence that explains the points of a hand-in, out of ``most``."""
+        if len(self.curves) == 1:
+            return self.curves[0].why(values[self.curves[0].metric], most)
+        percent = self.percent(values)
+        each = [
+            f"{line.where(values[line.metric])}: {plain(line.percent(values[line.metric]))} %" for line in self.curves
+        ]
+        whole = math.fsum(self.weights)
+        terms = " + ".join(
+            f"{plain(100 * weight / whole)} % × {plain(line.percent(values[line.metric]))} %"
+            for line, weight in zip(self.curves, self.weights, strict=True)
+        )
+        points = hundredths(most * percent / 100)
+        return f"{'; '.join(each)}. {terms} = {plain(percent)} % of {plain(most)} quality points = {points:.2f}."
+
+
+def scale(rubric: Rubric, baselines: Mapping[str, Scores]) -> Scale:
+    """The curves that the rubric names, by the ranking metric alone or by several. Raises as :func:`curve` does."""
+    if rubric.points.metrics is None:
+        return Scale((curve(rubric, baselines),), (1.0,))
+    lines = tuple(
+        _curve(each.metric, each.anchors, f"points.metrics: {each.metric}", baselines) for each in rubric.points.metrics
+    )
+    return Scale(lines, tuple(each.weight for each in rubric.points.metrics))
+
+
 def curve(rubric: Rubric, baselines: Mapping[str, Scores]) -> Curve:
-    """The rubric's anchors with the baselines' scores of this course put in.
+    """The rubric's anchors in the ranking metric with the baselines' scores of this course put in.
 
     Raises :class:`CourseError` where an anchor names no baseline there is, where that baseline has no number in the
-    ranking metric, or where a worse score would earn more than a better one.
+    metric, or where a worse score would earn more than a better one.
     """
-    metric = rubric.metrics.rank_by
+    return _curve(rubric.metrics.rank_by, rubric.points.anchors or [], "points.anchors", baselines)
+
+
+def _curve(metric: str, given: Sequence[rubrics.Anchor], where: str, baselines: Mapping[str, Scores]) -> Curve:
     label = metric_label(metric, next((scores.fad_name for scores in baselines.values()), "FAD"))
-    anchors = [_resolve(anchor.score, anchor.percent, metric, label, baselines) for anchor in rubric.points.anchors]
+    anchors = [_resolve(anchor.score, anchor.percent, metric, label, where, baselines) for anchor in given]
     anchors.sort(key=lambda anchor: (anchor.score, -anchor.percent))
     wrong = [
         _contradiction(better, worse)
@@ -104,11 +161,11 @@ def curve(rubric: Rubric, baselines: Mapping[str, Scores]) -> Curve:
     ]
     if wrong:
         raise CourseError(
-            f"rubric.yaml: points.anchors: on these clips the anchors contradict each other in {label}, "
+            f"rubric.yaml: {where}: on these clips the anchors contradict each other in {label}, "
             f"where lower is better: {'; '.join(wrong)}",
-            help=f"anchors are scores in {label}, the ranking metric: give one of the two another score or percent so "
-            "that percent rises as the score falls, for instance a plain number in place of the baseline, or rank by "
-            "another metric (metrics.rank_by); the scores are kept, only the grades wait",
+            help=f"these anchors are scores in {label}: give one of the two another score or percent so that percent "
+            "rises as the score falls, for instance a plain number in place of the baseline, or take another metric "
+            "(metrics.rank_by, points.metrics); the scores are kept, only the grades wait",
         )
     return Curve(metric, label, tuple(anchors))
 
@@ -120,7 +177,9 @@ def _contradiction(better: Anchor, worse: Anchor) -> str:
     return f"{better.name} is better than {worse.name}, but they earn {percents}"
 
 
-def _resolve(given: float | str, percent: float, metric: str, label: str, baselines: Mapping[str, Scores]) -> Anchor:
+def _resolve(
+    given: float | str, percent: float, metric: str, label: str, where: str, baselines: Mapping[str, Scores]
+) -> Anchor:
     if not isinstance(given, str):
         return Anchor(float(given), percent)
     name, _, times = given.partition(" * ")
@@ -128,18 +187,18 @@ def _resolve(given: float | str, percent: float, metric: str, label: str, baseli
         factor = float(times) if times else 1.0
     except ValueError:
         raise CourseError(
-            f"rubric.yaml: points.anchors: {times!r} in {given!r} is not a number", help="write it as griffin_lim * 1.5"
+            f"rubric.yaml: {where}: {times!r} in {given!r} is not a number", help="write it as griffin_lim * 1.5"
         ) from None
     if name not in baselines:
         raise CourseError(
-            f"rubric.yaml: points.anchors: there is no baseline {name!r} here; scored are "
+            f"rubric.yaml: {where}: there is no baseline {name!r} here; scored are "
             f"{', '.join(sorted(baselines)) or 'none'}",
             help="name one of those, or write a number",
         )
     value = baselines[name].of(metric)
     if value is None:
         raise CourseError(
-            f"rubric.yaml: points.anchors: {given!r} has no value: {baseline_label(name)} got no {label} here",
+            f"rubric.yaml: {where}: {given!r} has no value: {baseline_label(name)} got no {label} here",
             help="write a number in its place, or rank by another metric (metrics.rank_by)",
         )
     return Anchor(value * factor, percent, name, factor)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from grader.findings import Finding, Whose
 from grader.grades.late import Lateness
-from grader.grades.points import Curve
+from grader.grades.points import Curve, Scale
 from grader.metrics.scores import Scores
 from grader.rubric import Rubric
 
 if TYPE_CHECKING:
+    from grader.grades.facts import Facts
+    from grader.grades.ledger import Ledger
     from grader.rerun.evidence import Evidence
     from grader.scoring import StudentResult
 
@@ -51,6 +53,19 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Podium:
+    """The first three by the ranking metric (more, where they tie), and how sure that is.
+
+    same_three: how often, of all resamples of the clips, just these are the first three; same_first: how often the
+    first is the same (0 … 1 each).
+    """
+
+    students: tuple[str, ...]
+    same_three: float
+    same_first: float
+
+
+@dataclass(frozen=True)
 class LedgerLine:
     """A decision that touched a student, as it stands in decisions.yaml.
 
@@ -74,6 +89,7 @@ class Grade:
     same as a share of the semester, at most ``semester_weight_percent``.
     failure: why there is nothing to rank, or None. whose: whose fault that is, None where that is not known.
     bonus_points: added after lateness. excused: no grade at all, and no part of any statistic.
+    lateness: of the hand-in, or of the prediction where the report has a lateness of its own (report_lateness).
     late_lines: how lateness came about, dated. ledger_lines: the decisions that touched this student.
     would_change: what would have made another grade, as sentences.
     """
@@ -97,6 +113,7 @@ class Grade:
     bonus_points: float = 0.0
     bonus_why: str = ""
     excused: bool = False
+    report_lateness: Lateness | None = None
     late_lines: tuple[str, ...] = ()
     ledger_lines: tuple[LedgerLine, ...] = ()
     would_change: tuple[str, ...] = ()
@@ -131,7 +148,9 @@ class Rung:
 class Leaderboard:
     """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first.
 
-    findings: about the course folder, never a student's fault.
+    findings: about the course folder, never a student's fault. scale: how quality points are made; curve: its part
+    about the ranking metric (its first part, where the ranking metric earns nothing). podium: how sure the first three
+    are. facts: by student ID, all that a grade rests on besides the rubric and the decisions in ledger.
     """
 
     rubric: Rubric
@@ -141,6 +160,10 @@ class Leaderboard:
     unranked: tuple[Row, ...]
     rungs: tuple[Rung, ...]
     findings: tuple[Finding, ...]
+    scale: Scale | None = None
+    podium: Podium | None = None
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    ledger: Ledger | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:

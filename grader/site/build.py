@@ -17,11 +17,11 @@ def grade(course: Course, *, processes: int | None, shown: Progress) -> Leaderbo
     Raises what reading the tables, scoring and grading raise (:class:`grader.errors.GraderError`); the tables are read
     first, so that a wrong line is told before any work. Finished scores are kept either way.
     """
-    times, report_points = course.submission_times(), course.report_points()
+    sent, report_points, decisions, roster = course.sent(), course.report_points(), course.ledger(), course.roster()
     with course.store() as store:
         scores = scoring.score_course(course, store, processes=processes, shown=shown)
         reruns = rerun.known(course, store)
-    return leaderboard(course.rubric, scores, times, report_points, reruns)
+    return leaderboard(course.rubric, scores, sent, report_points, reruns, decisions, roster)
 
 
 def build(course: Course, *, processes: int | None, shown: Progress) -> tuple[Leaderboard, Path]:

@@ -154,13 +154,6 @@ def test_distances_of_two_kinds_are_not_put_in_one_column() -> None:
         leaderboard(RUBRIC, course(result("R1", scores(1, 0.1, 13, fad_name="FD-logmel"))), {}, {})
 
 
-def test_best_of_several_hand_ins_is_refused_where_someone_has_several() -> None:
-    rubric = the_rubric({"late.several_hand_ins": "best"})
-    leaderboard(rubric, course(result("R1", scores(1.2, 0.1, 1))), {}, {})
-    with pytest.raises(CourseError, match=r"several hand-ins lie there of R2"):
-        leaderboard(rubric, course(result("R2", scores(1.2, 0.1, 1), attempts=2)), {}, {})
-
-
 measured = st.floats(0, 12)
 
 
