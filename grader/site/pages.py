@@ -23,6 +23,7 @@ from grader.site.audience import Audience
 
 _HERE = Path(__file__).parent
 INDEX_SCRIPTS = ("site.js", "index.js", "plots.js")
+LISTEN_SCRIPTS = ("site.js", "player.js", "draw.js", "stage.js", "votes.js", "listen.js")
 
 
 def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
@@ -48,6 +49,23 @@ def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
         reruns=reruns if reruns.any_known(board) and not audience.public else None,
         counts=view.counts(board),
         columns=columns,
+    )
+
+
+def listen_html(board: Leaderboard, audience: Audience) -> str:
+    """The page where the sources of a clip are heard and seen side by side; it names nobody, ``clips/NNN.js`` do."""
+    rubric = board.rubric
+    given = {
+        "texts": strings.of(audience.language).section("listen"),
+        "clips": audience.clips,
+        "title": rubric.title,
+        "course": rubric.course,
+        "view": "public" if audience.public else "private",
+        "f0_label": metric_label("log2_f0", board.fad_name),
+        "m_stft_label": metric_label("m_stft", board.fad_name),
+    }
+    return _render(
+        "listen.html", audience, page="listen", scripts=LISTEN_SCRIPTS, given=given, rubric=rubric, view=view
     )
 
 

@@ -19,6 +19,22 @@ from grader.site.tables import findings, scores
 
 __all__ = ["findings", "missing_reason", "scores"]  # used by the templates too
 METRICS = ("m_stft", "log2_f0", "fad")
+KEYS = (  # of the listening page, and what each is for
+    (("1", "…", "9"), "pick"),
+    (("X",), "back"),
+    (("↑", "↓"), "updown"),
+    (("Space",), "play"),
+    (("←", "→"), "seek"),
+    (("Home",), "start"),
+    (("[", "]"), "clip"),
+    (("L",), "loop"),
+    (("I", "O"), "inout"),
+    (("B",), "blind"),
+    (("V",), "vote"),
+    (("M",), "match"),
+    (("G", "P"), "view"),
+    (("?",), "help"),
+)
 _SUMMARY = 3  # findings in a summary
 _TICKS = 2  # baselines that have a tick of their own
 
