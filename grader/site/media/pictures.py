@@ -87,7 +87,7 @@ def _gather(power: npt.NDArray[np.float32], count: int, axis: int) -> npt.NDArra
     starts = np.arange(count) * size // count
     sums = np.add.reduceat(power, starts, axis=axis)
     sizes = np.diff(np.append(starts, size)).astype(np.float32)
-    mean: npt.NDArray[np.float32] = sums / (sizes[:, None] if axis == 0 else sizes)
+    mean: npt.NDArray[np.float32] = (sums / (sizes[:, None] if axis == 0 else sizes)).astype(np.float32)
     return mean
 
 
