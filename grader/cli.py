@@ -14,7 +14,7 @@ from grader import __version__
 from grader.errors import GraderError
 
 _EXTRAS = {
-    "grading": {"auraloss", "librosa", "platformdirs", "scipy", "soxr", "torch"},
+    "grading": {"auraloss", "librosa", "PIL", "platformdirs", "pyloudnorm", "scipy", "soxr", "torch"},
     "rerun": {"packaging", "psutil", "uv"},
 }
 
@@ -253,11 +253,16 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 @main.command()
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
-def leaderboard(course_dir: Path, jobs: int | None) -> None:
+@click.option("--public", is_flag=True, help="Write the pages for everyone too: aliases, no grades.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where the public pages go (default: site-public)."
+)
+def leaderboard(course_dir: Path, jobs: int | None, public: bool, out: Path | None) -> None:
     """Score what is missing, grade everyone, and write the leaderboard to site/.
 
-    What has not changed is not computed again. site/index.html opens from disk and needs no network; beside it lie
-    leaderboard.csv, leaderboard.json and clips.csv with the same numbers.
+    What has not changed is neither computed nor written again. site/index.html opens from disk and needs no network;
+    beside it lie the player, a page for each student, and leaderboard.csv, leaderboard.json and clips.csv with the same
+    numbers.
     """
     from rich.console import Console
 
@@ -265,9 +270,15 @@ def leaderboard(course_dir: Path, jobs: int | None) -> None:
     from grader.site.build import build
     from grader.site.terminal import show
 
+    if out and not public:
+        raise click.UsageError("--out names the folder of the public pages, which --public makes")
+    found = course.find(course_dir)
+    folder = (out or found.root / "site-public") if public else None
     with progress.on(Console(stderr=True)) as shown:
-        board, page = build(course.find(course_dir), processes=jobs, shown=shown)
+        board, page = build(found, processes=jobs, shown=shown, public=folder)
     show(board, page, Console(highlight=False))
+    if folder:
+        click.echo(f"for everyone: {folder / 'index.html'}")
 
 
 @main.command()

@@ -54,9 +54,7 @@ def people(path: Path, student_ids: Iterable[str], opt_in: Mapping[str, str]) ->
     if drawn != known or not path.exists():
         _write(path, {"private": "who is who in public; keep this file to yourself", "seed": seed, "aliases": drawn})
     labels = {student_id: opt_in.get(student_id.upper(), drawn[student_id]) or student_id for student_id in ids}
-    return {
-        student_id: Person(drawn[student_id].lower().replace(" ", "-"), labels[student_id]) for student_id in ids
-    }
+    return {student_id: Person(drawn[student_id].lower().replace(" ", "-"), labels[student_id]) for student_id in ids}
 
 
 def who_is(path: Path) -> dict[str, str]:

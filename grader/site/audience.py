@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,3 +29,10 @@ class Audience:
 
     def key(self, student_id: str) -> str:
         return self.keys.get(student_id, student_id)
+
+
+def file_key(student_id: str) -> str:
+    """A student ID as a file's name: itself where any system takes it, else its hash."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", student_id):
+        return student_id
+    return "s-" + hashlib.sha256(student_id.encode("utf-8", "backslashreplace")).hexdigest()[:16]

@@ -1,44 +1,85 @@
-"""The site's files: the leaderboard page with the assets it loads, and its numbers as JSON and CSV."""
+"""The site's files: the pages with the assets they load, and the numbers as JSON and CSV. Written, and tidied up."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from grader.errors import EnvironmentProblem
 from grader.grades.leaderboard import Leaderboard
 from grader.site import pages, tables
+from grader.site.audience import Audience
+
+Files = Mapping[str, str | bytes]
+_OURS = (
+    (".", r"(index|listen|tells)\.html|leaderboard\.(json|csv)|clips\.csv"),
+    ("assets", r".+\.(js|css)"),
+    ("audio", r"[0-9a-f]{20}\.(mp3|opus)"),
+    ("pictures", r"[0-9a-f]{20}\.webp"),
+    ("clips", r".+\.js"),
+    ("students", r".+\.html"),
+)
+_LEFT_BY_KILLED = r"\..+\.\d+"
 
 
-def files(board: Leaderboard) -> dict[str, str | bytes]:
-    """Every file of the site by its path in it."""
+def files(board: Leaderboard, audience: Audience | None = None) -> dict[str, str | bytes]:
+    """The files that a whole class shares, by their path in the site; the public has no tables of numbers."""
+    audience = audience or Audience(language=board.rubric.site.language)
+    shared: dict[str, str | bytes] = {**pages.assets(), "index.html": pages.index_html(board, audience)}
+    if audience.public:
+        return shared
     return {
-        **pages.assets(),
-        "index.html": pages.index_html(board),
+        **shared,
         "leaderboard.json": tables.leaderboard_json(board),
         "leaderboard.csv": tables.leaderboard_csv(board),
         "clips.csv": tables.clips_csv(board),
     }
 
 
-def publish(board: Leaderboard, folder: Path) -> Path:
-    """Write the site into ``folder``, each file whole or not at all; returns the page's path.
+def publish(board: Leaderboard, folder: Path, audience: Audience | None = None, more: Files | None = None) -> Path:
+    """Write the shared files and ``more`` into ``folder``, each whole or not at all; returns the index page's path.
 
-    A file whose bytes have not changed is left alone. Raises :class:`EnvironmentProblem` where it cannot be written.
+    Raises as :func:`write` does.
+    """
+    write({**files(board, audience), **(more or {})}, folder)
+    return folder / "index.html"
+
+
+def write(content: Files, folder: Path) -> None:
+    """Write files by their path below ``folder``. One whose bytes have not changed is left alone.
+
+    Raises :class:`EnvironmentProblem` where that cannot be done.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files(board).items():
-            if isinstance(content, str):
-                content = content.encode("utf-8", "backslashreplace")  # file names may hold broken characters
+        for name, text in content.items():
+            # file names of hand-ins may hold broken characters
+            whole = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
             (folder / name).parent.mkdir(exist_ok=True)
-            _write(folder / name, content)
+            _write(folder / name, whole)
     except OSError as error:
         raise EnvironmentProblem(
             f"{folder}: the leaderboard cannot be written: {error}",
             help="check that the folder can be written and the disk is not full; the scores are kept",
         ) from None
-    return folder / "index.html"
+
+
+def tidy(folder: Path, keep: Collection[str]) -> list[str]:
+    """Remove what earlier runs wrote into ``folder`` and is not among ``keep``; returns what was removed.
+
+    Files that are none of ours stay: only names as the site has them are looked at.
+    """
+    removed = []
+    for place, ours in _OURS:
+        for path in sorted((folder / place).iterdir()) if (folder / place).is_dir() else []:
+            name = path.relative_to(folder).as_posix()
+            old = re.fullmatch(ours, path.name) and name not in keep
+            if (old or re.fullmatch(_LEFT_BY_KILLED, path.name)) and path.is_file():
+                path.unlink(missing_ok=True)
+                removed.append(name)
+    return removed
 
 
 def _write(path: Path, content: bytes) -> None:

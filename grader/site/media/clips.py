@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,19 @@ class Clips:
     def sources(
         self, name: str, board: Leaderboard, people: Mapping[str, Person], *, references: bool, baselines: bool = True
     ) -> list[Source]:
-        """Those in clip ``name``: the reference, the baselines, then ``people`` (by student ID) in their order."""
+        """Those in clip ``name``: the reference, the baselines, then ``people`` (by student ID) in their order.
+
+        Without ``references`` nothing that was made from one is in it, differences neither.
+        """
         found = [self._source("", name, "reference", "reference", "")] if references else []
         if baselines:
             found += [self._source(rung.name, name, "baseline", rung.name, rung.label) for rung in board.rungs]
         found += [
             self._source(student_id, name, "student", person.key, person.label) for student_id, person in people.items()
         ]
-        return [source for source in found if source]
+        if references:
+            return [source for source in found if source]
+        return [replace(source, media=replace(source.media, difference=None)) for source in found if source]
 
     def data(self, name: str, sources: list[Source]) -> dict[str, Any]:
         """What a page is told of a clip, with everyone in it."""
@@ -69,9 +74,7 @@ def make(
     if not found.references:
         return Clips(settings, thresholds)
     with making.workers(processes or default_processes()) as pool:
-        media = making.make(
-            found.recordings, found.references, course.site, settings, store, pool, shown or Progress()
-        )
+        media = making.make(found.recordings, found.references, course.site, settings, store, pool, shown or Progress())
     recordings: dict[tuple[str, str], Recording] = {("", one.name): one for one in found.references}
     recordings |= {(owner, one.name): one for owner, owned in found.recordings.items() for one in owned}
     by_track = tracks.curves(recordings.values(), thresholds, store)
