@@ -21,14 +21,14 @@ _FIRST = (
     "Fleet Frosty Gentle Gilded Golden Hazel Humble Indigo Ivory Jade Jolly Keen Lively Lucky Lunar Mellow Merry Misty "
     "Mossy Nimble Noble Olive Opal Pale Patient Pearly Plucky Quiet Rapid Rosy Royal Ruby Rustic Sable Scarlet Serene "
     "Silver Snowy Solar Steady Sunny Swift Tawny Teal Velvet Vivid Wise Witty Zesty"
-).split()
+)
 _LAST = (
     "Bittern Bulbul Bunting Bustard Cormorant Crake Crane Curlew Dipper Dove Drongo Dunlin Egret Falcon Fantail Finch "
     "Flycatcher Gannet Godwit Goshawk Grebe Gull Harrier Heron Hobby Hoopoe Ibis Jacana Jay Kestrel Kingfisher Kite "
     "Knot Lapwing Lark Linnet Magpie Martin Merlin Minivet Myna Nuthatch Oriole Osprey Ouzel Owl Partridge Pelican "
     "Petrel Pheasant Pipit Plover Quail Rail Raven Robin Rosefinch Ruff Sandpiper Shrike Siskin Skylark Snipe Sparrow "
     "Starling Stint Stork Swallow Swan Swift Tern Thrush Tit Wagtail Warbler Whimbrel Wigeon Wren Wryneck Yuhina"
-).split()
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _draw(seed: str, student_id: str, taken: set[str]) -> str:
     for attempt in range(10_000):
         text = f"{attempt}\n{student_id}".encode("utf-8", "backslashreplace")
         number = int.from_bytes(hmac.digest(bytes.fromhex(seed), text, "sha256")[:8], "big")
-        alias = f"{_FIRST[number % len(_FIRST)]} {_LAST[number // len(_FIRST) % len(_LAST)]}"
+        first, last = _FIRST.split(), _LAST.split()
+        alias = f"{first[number % len(first)]} {last[number // len(first) % len(last)]}"
         if attempt > 50:  # the class is larger than there are pairs
             alias = f"{alias} {attempt}"
         if alias not in taken:

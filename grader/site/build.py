@@ -1,4 +1,4 @@
-"""``grader leaderboard``: score what is missing, grade everyone, write the private site and, if asked, the public one."""
+"""``grader leaderboard``: score what is missing, grade everyone, write the private site and perhaps the public one."""
 
 from __future__ import annotations
 
