@@ -51,7 +51,7 @@ def build(
         )
     with course.store() as store:
         board, scores = _grade(course, store, processes, shown)
-        heard = clips.make(course, scores, store, processes=processes, shown=shown)
+        heard = clips.make(course, board, scores, store, processes=processes, shown=shown)
     page = _private(board, heard, course.site)
     if public:
         _public(board, heard, course, public)
@@ -59,11 +59,12 @@ def build(
 
 
 def _private(board: Leaderboard, heard: Clips, site: Path) -> Path:
-    people = {row.grade.student_id: Person(file_key(row.grade.student_id), row.grade.student_id) for row in board.rows}
+    keys = {row.grade.student_id: file_key(row.grade.student_id) for row in board.rows}
+    people = {clips.owner(row): Person(keys[row.grade.student_id], row.grade.student_id) for row in board.rows}
     scripts, media = _clips(board, heard, people, references=True)
     audience = Audience(
         language=board.rubric.site.language,
-        keys={student_id: person.key for student_id, person in people.items()},
+        keys=keys,
         clips=tuple(Path(name).stem for name in scripts),
     )
     page = render.publish(board, site, audience, scripts)
@@ -76,7 +77,8 @@ def _public(board: Leaderboard, heard: Clips, course: Course, folder: Path) -> N
     ids = [row.grade.student_id for row in board.ranked]
     people = aliases.people(course.state / ALIASES, ids, rubric.opt_in)
     shown = redaction.public_board(board, people)
-    scripts, media = _clips(shown, heard, people, references=rubric.public_references)
+    owners = {clips.owner(row): people[row.grade.student_id] for row in board.ranked}
+    scripts, media = _clips(shown, heard, owners, references=rubric.public_references)
     audience = Audience(
         public=True,
         language=rubric.language,

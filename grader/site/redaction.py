@@ -20,14 +20,17 @@ _UNSAID = "no number"
 
 def public_board(board: Leaderboard, people: Mapping[str, Person]) -> Leaderboard:
     """``board`` with everyone's :attr:`Person.label` for an ID."""
+    site = board.rubric.site.model_copy(update={"opt_in": {}})
     return Leaderboard(
-        rubric=board.rubric,
+        rubric=board.rubric.model_copy(update={"site": site}),
         curve=board.curve,
         fad_name=board.fad_name,
         ranked=tuple(_row(row, people[row.grade.student_id].label) for row in board.ranked),
         unranked=(),
         rungs=tuple(replace(rung, scores=_scores(rung.scores), quality_percent=None) for rung in board.rungs),
         findings=(),
+        podium=board.podium
+        and replace(board.podium, students=tuple(people[student].label for student in board.podium.students)),
     )
 
 

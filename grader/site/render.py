@@ -28,6 +28,8 @@ def files(board: Leaderboard, audience: Audience | None = None) -> dict[str, str
     """The files that a whole class shares, by their path in the site; the public has no tables of numbers."""
     audience = audience or Audience(language=board.rubric.site.language)
     shared: dict[str, str | bytes] = {**pages.assets(), "index.html": pages.index_html(board, audience)}
+    if audience.clips:
+        shared["listen.html"] = pages.listen_html(board, audience)
     if audience.public:
         return shared
     return {

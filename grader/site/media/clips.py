@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.course import Course
-from grader.grades.leaderboard import Leaderboard
+from grader.grades.leaderboard import Leaderboard, Row
 from grader.measuring import Recording
 from grader.metrics.pitch import Thresholds
 from grader.metrics.scores import ClipScore, Scores
@@ -39,16 +39,14 @@ class Clips:
     def sources(
         self, name: str, board: Leaderboard, people: Mapping[str, Person], *, references: bool, baselines: bool = True
     ) -> list[Source]:
-        """Those in clip ``name``: the reference, the baselines, then ``people`` (by student ID) in their order.
+        """Those in clip ``name``: the reference, the baselines, then ``people`` (by owner) in their order.
 
         Without ``references`` nothing that was made from one is in it, differences neither.
         """
         found = [self._source("", name, "reference", "reference", "")] if references else []
         if baselines:
             found += [self._source(rung.name, name, "baseline", rung.name, rung.label) for rung in board.rungs]
-        found += [
-            self._source(student_id, name, "student", person.key, person.label) for student_id, person in people.items()
-        ]
+        found += [self._source(owner, name, "student", person.key, person.label) for owner, person in people.items()]
         if references:
             return [source for source in found if source]
         return [replace(source, media=replace(source.media, difference=None)) for source in found if source]
@@ -65,28 +63,41 @@ class Clips:
 
 
 def make(
-    course: Course, found: CourseScores, store: Store, *, processes: int | None = None, shown: Progress | None = None
+    course: Course,
+    board: Leaderboard,
+    found: CourseScores,
+    store: Store,
+    *,
+    processes: int | None = None,
+    shown: Progress | None = None,
 ) -> Clips:
-    """Encode, draw and look up what is missing of every clip of ``found``; the files lie in the course's site."""
+    """Encode, draw and look up what is missing of every clip of ``board``; the files lie in the course's site."""
     f0 = course.rubric.metrics.log2_f0
     settings = Settings(course.rubric.site.audio, course.rubric.mel_config())
     thresholds = Thresholds(f0.min_confidence, f0.min_hz, f0.max_hz)
     if not found.references:
         return Clips(settings, thresholds)
+    scored = {owner(row): row.result.scores if row.result else None for row in board.rows}
+    scored |= {rung.name: rung.scores for rung in board.rungs}
+    taken = {name: found.recordings[name] for name in scored if name in found.recordings}
     with making.workers(processes or default_processes()) as pool:
-        media = making.make(found.recordings, found.references, course.site, settings, store, pool, shown or Progress())
+        media = making.make(taken, found.references, course.site, settings, store, pool, shown or Progress())
     recordings: dict[tuple[str, str], Recording] = {("", one.name): one for one in found.references}
-    recordings |= {(owner, one.name): one for owner, owned in found.recordings.items() for one in owned}
+    recordings |= {(name, one.name): one for name, owned in taken.items() for one in owned}
     by_track = tracks.curves(recordings.values(), thresholds, store)
-    scored = {student_id: result.scores for student_id, result in found.students.items() if result.scores}
     return Clips(
         settings,
         thresholds,
         media,
         {place: by_track[one.track] for place, one in recordings.items() if one.track in by_track},
-        {owner: _by_name(scores) for owner, scores in {**found.baselines, **scored}.items()},
+        {name: _by_name(scores) for name, scores in scored.items() if scores},
         tuple(dict.fromkeys(one.name for one in found.references if any(name == one.name for _, name in media))),
     )
+
+
+def owner(row: Row) -> str:
+    """Under which name the clips of a student's graded hand-in are known."""
+    return (row.result.owner if row.result else "") or row.grade.student_id
 
 
 def files_of(sources: list[Source]) -> set[str]:
