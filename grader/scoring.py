@@ -23,13 +23,14 @@ from grader.errors import CourseError
 from grader.findings import Finding, Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import Attempt, HandIn
-from grader.measuring import Measuring, Recording, Take, pool, run
+from grader.measuring import Measuring, Recording, Take, run
 from grader.metrics import embedding
 from grader.metrics.evaluate import Evaluator
 from grader.metrics.scores import Scores
 from grader.progress import Progress
 from grader.rubric import Metrics
 from grader.store import Store, content_key
+from grader.workbench import Workbench, pool
 from grader.workers import Failure, Job, Pool, default_processes
 
 
@@ -85,7 +86,10 @@ def score_course(
     """
     shown = shown or Progress()
     if store.set_aside:
-        shown.note(f"{store.path}: damaged, so everything is computed anew; the old file is {store.set_aside.name}")
+        shown.note(
+            f"{store.path}: damaged; {store.saved} records in it were whole and are kept, the others are computed "
+            f"anew; the old file is {store.set_aside.name}"
+        )
     mels, references = _mels(course), course.reference_paths()
     found, findings = handins.collect(course.submissions, course.rubric)
     chosen = _chosen(found, only)
@@ -98,7 +102,7 @@ def score_course(
         reports = _check_all(course, store, asked, contents, mels, workers, shown)
         takes = {
             student_id: [
-                Take(name, clip.path, clip.sha256, clip.samples / course.rubric.clips.sample_rate_hz)
+                Take.of(name, clip.path, clip.sha256, clip.samples, course.rubric.clips.sample_rate_hz)
                 for name, clip in report.submission.clips.items()
             ]
             for student_id, report in reports.items()
@@ -225,7 +229,7 @@ def _check_all(
 
 
 def _check(
-    source: Path, rubric: Any, hand_in: HandIn, mels: Mapping[str, Path], unpack_to: Path, _: Evaluator
+    source: Path, rubric: Any, hand_in: HandIn, mels: Mapping[str, Path], unpack_to: Path, _: Workbench
 ) -> CheckReport:
     return checks.check(source, rubric, student_id=hand_in.student_id, hand_in=hand_in, mels=mels, unpack_to=unpack_to)
 
@@ -265,12 +269,13 @@ def _render_baselines(
         results = [result for _, result in run(workers, f"rendering {baseline.label}", jobs, shown)]
         if not any(isinstance(result, Failure) for result in results):
             rendered[name] = [
-                Take(clip, path, store.sha256(path), sf.info(path).duration) for clip, path in paths.items()
+                Take.of(clip, path, store.sha256(path), sf.info(path).frames, config.sample_rate_hz)
+                for clip, path in paths.items()
             ]
     return rendered
 
 
-def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Evaluator) -> None:
+def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Workbench) -> None:
     baselines.render_to(name, mel, config, out)
 
 
