@@ -14,6 +14,7 @@ from grader import __version__
 from grader.errors import GraderError
 
 _EXTRAS = {
+    "cluster": {"dask", "dask_jobqueue", "distributed"},
     "grading": {"auraloss", "librosa", "PIL", "platformdirs", "pyloudnorm", "scipy", "soxr", "torch"},
     "rerun": {"packaging", "psutil", "uv"},
 }
@@ -48,6 +49,12 @@ course_option = click.option(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=Path(),
     help=_COURSE_HELP,
+)
+
+cluster_option = click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Measure with the workers of a Dask cluster: tcp://HOST:PORT, slurm[:N], local:N.",
 )
 
 
@@ -228,8 +235,9 @@ def gradebook(
 @click.argument("ids", nargs=-1)
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@cluster_option
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers, per clip too, as JSON.")
-def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: bool) -> None:
+def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, cluster: str | None, as_json: bool) -> None:
     """Score the latest hand-ins of the students IDS (of all, where none is named), and the baselines.
 
     What has not changed is not computed again. Exit status 0 also where a student's hand-in has no scores: the reason
@@ -243,7 +251,7 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 
     found = course.find(course_dir)
     with progress.on(Console(stderr=True)) as shown, found.store() as store:
-        result = scoring.score_course(found, store, only=ids, processes=jobs, shown=shown)
+        result = scoring.score_course(found, store, only=ids, processes=jobs, cluster=cluster, shown=shown)
     if as_json:
         click.echo(json.dumps(score_report.as_json(result), ensure_ascii=False, indent=2))
     else:
@@ -253,11 +261,12 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 @main.command()
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@cluster_option
 @click.option("--public", is_flag=True, help="Write the pages for everyone too: aliases, no grades.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where the public pages go (default: site-public)."
 )
-def leaderboard(course_dir: Path, jobs: int | None, public: bool, out: Path | None) -> None:
+def leaderboard(course_dir: Path, jobs: int | None, cluster: str | None, public: bool, out: Path | None) -> None:
     """Score what is missing, grade everyone, and write the leaderboard to site/.
 
     What has not changed is neither computed nor written again. site/index.html opens from disk and needs no network;
@@ -275,7 +284,7 @@ def leaderboard(course_dir: Path, jobs: int | None, public: bool, out: Path | No
     found = course.find(course_dir)
     folder = (out or found.root / "site-public") if public else None
     with progress.on(Console(stderr=True)) as shown:
-        board, page = build(found, processes=jobs, shown=shown, public=folder)
+        board, page = build(found, processes=jobs, cluster=cluster, shown=shown, public=folder)
     show(board, page, Console(highlight=False))
     if folder:
         click.echo(f"for everyone: {folder / 'index.html'}")

@@ -6,6 +6,7 @@ under the hash of what went into them. No late rule or points are among it, so c
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import soundfile as sf
 
-from grader import baselines, checks
+from grader import baselines, checks, workbench
 from grader.audio.mel import MelConfig, load_mel
 from grader.checks import CheckReport
 from grader.course import Course
@@ -30,7 +31,7 @@ from grader.metrics.scores import Scores
 from grader.progress import Progress
 from grader.rubric import Metrics
 from grader.store import Store, content_key
-from grader.workbench import Workbench, pool
+from grader.workbench import Workbench
 from grader.workers import Failure, Job, Pool, default_processes
 
 
@@ -75,12 +76,15 @@ def score_course(
     *,
     only: Sequence[str] | None = None,
     processes: int | None = None,
+    cluster: str | None = None,
     shown: Progress | None = None,
 ) -> CourseScores:
     """Check and score the latest hand-in of everyone (of ``only`` these IDs), and the baselines.
 
     Where the rubric lets the best of several hand-ins count, all of them.
     processes: as many as cores and memory carry by default; with 1 everything runs in this process.
+    cluster: whose workers measure (see :func:`grader.workbench.cluster`). Hand-ins are unpacked and baselines rendered
+    on this machine, where the course folder is.
     Raises :class:`CourseError` where test mels or references are missing, or an ID of ``only`` has no hand-in;
     :class:`EnvironmentProblem` where this machine lacks what the rubric names. A student's hand-in raises nothing.
     """
@@ -96,7 +100,9 @@ def score_course(
     metrics = _with_absolute_files(course.rubric.metrics, course.root)
     evaluator = Evaluator(metrics, embedding.choose(metrics.fad, shown, store.sha256))
     evaluator.settings()  # what this machine lacks is said before any work
-    with pool(evaluator, processes or default_processes()) as workers:
+    with contextlib.ExitStack() as crews:
+        workers = crews.enter_context(workbench.pool(evaluator, processes or default_processes()))
+        measurers = crews.enter_context(workbench.cluster(evaluator, cluster, shown)) if cluster else workers
         asked = _asked(chosen, every=course.rubric.late.several_hand_ins == "best")
         contents = {owner: _content(each.attempts[-1].path, store) for owner, each in asked.items() if each.attempts}
         reports = _check_all(course, store, asked, contents, mels, workers, shown)
@@ -109,7 +115,7 @@ def score_course(
             if isinstance(report, CheckReport) and report.submission
         }
         rendered = _render_baselines(course, store, mels, workers, shown)
-        measuring = Measuring(references, evaluator, store, workers, shown)
+        measuring = Measuring(references, evaluator, store, measurers, shown)
         scores = measuring.scores({**takes, **rendered})
     results = {
         owner: _result(owner, hand_in, contents.get(owner, ""), reports.get(owner), scores.get(owner))

@@ -428,7 +428,7 @@ def test_stopped_in_the_middle_the_next_run_goes_on_and_ends_the_same(
 ) -> None:
     command = [sys.executable, "-m", "grader", "score", "--course", str(unscored.root), "--jobs", "2"]
     running = interruptible(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while measured(unscored) < 3:
         assert running.poll() is None
         assert time.monotonic() < deadline
@@ -450,13 +450,13 @@ def test_stopped_in_the_middle_the_next_run_goes_on_and_ends_the_same(
 def test_a_worker_killed_in_the_middle_changes_nothing(first: tuple[Course, CourseScores], unscored: Course) -> None:
     command = [sys.executable, "-m", "grader", "score", "--json", "--course", str(unscored.root), "--jobs", "2"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while measured(unscored) < 1:
         assert running.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(workers_of(running.pid)[0], signal.SIGKILL)
-    printed, said = running.communicate(timeout=60)
+    printed, said = running.communicate(timeout=600)
     assert running.returncode == 0, said
     students = json.loads(printed)["students"]
     expected = json.loads(

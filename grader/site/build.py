@@ -20,25 +20,27 @@ from grader.store import Store, content_key, file_sha256
 ALIASES = "aliases.json"
 
 
-def grade(course: Course, *, processes: int | None, shown: Progress) -> Leaderboard:
+def grade(course: Course, *, processes: int | None, shown: Progress, cluster: str | None = None) -> Leaderboard:
     """Score what is missing and grade everyone.
 
     Raises what reading the tables, scoring and grading raise (:class:`grader.errors.GraderError`); the tables are read
     first, so that a wrong line is told before any work. Finished scores are kept either way.
     """
     with course.store() as store:
-        return _grade(course, store, processes, shown)[0]
+        return _grade(course, store, processes, cluster, shown)[0]
 
 
-def _grade(course: Course, store: Store, processes: int | None, shown: Progress) -> tuple[Leaderboard, CourseScores]:
+def _grade(
+    course: Course, store: Store, processes: int | None, cluster: str | None, shown: Progress
+) -> tuple[Leaderboard, CourseScores]:
     sent, report_points, decisions, roster = course.sent(), course.report_points(), course.ledger(), course.roster()
-    scores = scoring.score_course(course, store, processes=processes, shown=shown)
+    scores = scoring.score_course(course, store, processes=processes, cluster=cluster, shown=shown)
     reruns = rerun.known(course, store)
     return leaderboard(course.rubric, scores, sent, report_points, reruns, decisions, roster), scores
 
 
 def build(
-    course: Course, *, processes: int | None, shown: Progress, public: Path | None = None
+    course: Course, *, processes: int | None, shown: Progress, cluster: str | None = None, public: Path | None = None
 ) -> tuple[Leaderboard, Path]:
     """Make the site of ``course``; returns the leaderboard and the index page's path. Raises as :func:`grade` does.
 
@@ -50,7 +52,7 @@ def build(
             help="name another folder with --out, such as site-public",
         )
     with course.store() as store:
-        board, scores = _grade(course, store, processes, shown)
+        board, scores = _grade(course, store, processes, cluster, shown)
         heard = clips.make(course, board, scores, store, processes=processes, shown=shown)
         page = _private(board, heard, course.site, store)
     if public:

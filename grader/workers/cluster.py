@@ -120,10 +120,7 @@ class Cluster:
         if there is None:
             raise self._scheduler_lost()
         for address in self._workers.keys() - there:
-            worker = self._workers.pop(address)
-            worker.future = None
-            self._shown.note(f"the worker {address} is gone; {len(self._workers)} left")
-            self._inbox.put((worker, _lost(address)))
+            self._inbox.put((self._forget(self._workers[address]), _lost(address)))
         for address in sorted(there - self._workers.keys() - self._unfit.keys()):
             worker = self._workers[address] = _DaskWorker(address, self._key, self._client, self._inbox.put)
             self._greet(worker)
@@ -139,6 +136,13 @@ class Cluster:
                 f"the cluster at {self._where} has had no worker for {self._patience_s:.0f} s",
                 help="start some (`dask worker tcp://…`) and run the same command again; what was finished is kept",
             )
+
+    def _forget(self, worker: _DaskWorker) -> _DaskWorker:
+        """Give it no further job; should the scheduler still know it, it is greeted as a new one."""
+        worker.future = None
+        if self._workers.pop(worker.address, None):
+            self._shown.note(f"the worker {worker.address} is gone; {len(self._workers)} left")
+        return worker
 
     def _greet(self, worker: _DaskWorker, lacking: Sequence[str] = ()) -> None:
         files = self._recipe.files()
@@ -173,6 +177,8 @@ class Cluster:
         if isinstance(message, GraderError):
             raise message
         worker.order = None
+        if isinstance(message, _Lost):
+            self._forget(worker)
         return [(worker, message)]
 
     def _outcome(self, worker: _DaskWorker, future: Any) -> Any:
@@ -303,13 +309,18 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _lost(address: str) -> Failure:
-    return Failure(f"its worker {address} was lost", Whose.ENVIRONMENT)
+class _Lost(Failure):
+    """A job's worker, or its connection to the scheduler, ended before the job."""
+
+
+def _lost(address: str) -> _Lost:
+    return _Lost(f"its worker {address} was lost", Whose.ENVIRONMENT)
 
 
 def _difference(address: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     different = [name for name in ours if ours[name] != theirs.get(name)]
-    return f"{address} would compute other numbers: {different[0]} is {theirs.get(different[0])!r}, here {ours[different[0]]!r}"
+    name = different[0]
+    return f"{address} would compute other numbers: {name} is {theirs.get(name)!r} there and {ours[name]!r} here"
 
 
 def _first_line(error: BaseException) -> str:
