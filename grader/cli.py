@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from grader import __version__
-from grader.errors import GraderError
+from grader.errors import GraderError, no_writing
 
 _EXTRAS = {
     "cluster": {"dask", "dask_jobqueue", "distributed"},
@@ -27,9 +28,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except GraderError as error:
-            click.echo(f"grader: {error}", err=True)
-            click.echo(f"  help: {error.help}", err=True)
-            sys.exit(2)
+            _fail(error)
+        except OSError as error:
+            if (problem := no_writing(error)) is None:
+                raise
+            _fail(problem)
         except KeyboardInterrupt:
             click.echo("grader: stopped; what was finished is kept, and the same command goes on from there", err=True)
             sys.exit(130)
@@ -40,6 +43,12 @@ class _Group(click.Group):
             click.echo(f"grader: this command needs {error.name}, which is not installed", err=True)
             click.echo(f"  help: pip install 'grader[{extra}]'", err=True)
             sys.exit(2)
+
+
+def _fail(error: GraderError) -> NoReturn:
+    click.echo(f"grader: {error}", err=True)
+    click.echo(f"  help: {error.help}", err=True)
+    sys.exit(2)
 
 
 _COURSE_HELP = "The course folder (default: this one, or the nearest above that has a rubric.yaml)."

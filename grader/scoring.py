@@ -16,7 +16,7 @@ from typing import Any
 
 import soundfile as sf
 
-from grader import baselines, checks, workbench
+from grader import baselines, checks, leftovers, workbench
 from grader.audio.mel import MelConfig, load_mel
 from grader.checks import CheckReport
 from grader.course import Course
@@ -94,6 +94,7 @@ def score_course(
             f"{store.path}: damaged; {store.saved} records in it were whole and are kept, the others are computed "
             f"anew; the old file is {store.set_aside.name}"
         )
+    leftovers.remove(course.state)
     mels, references = _mels(course), course.reference_paths()
     found, findings = handins.collect(course.submissions, course.rubric)
     chosen = _chosen(found, only)

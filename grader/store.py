@@ -195,7 +195,8 @@ class Store:
         except sqlite3.OperationalError as error:
             raise EnvironmentProblem(
                 f"{self.path}: the store of finished work cannot be used: {error}",
-                help="free some disk space and run the same command again; what was finished before is kept",
+                help="see that the disk has room and the folder can be written, and run the same command again; what "
+                "was finished before is kept",
             ) from None
         except sqlite3.DatabaseError as error:
             self._db.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.errors import GraderError
+from grader.errors import GraderError, no_writing
 from grader.findings import Whose
 from grader.workers.content import Content, Lacking, Shelf
 
@@ -65,6 +65,8 @@ class Bench:
         except MemoryError:
             return Failure("it ran out of memory", Whose.ENVIRONMENT)
         except Exception as error:
+            if isinstance(error, OSError) and (problem := no_writing(error)):
+                raise problem from None
             place = traceback.extract_tb(error.__traceback__)[-1]
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             return Failure(f"{reason} ({Path(place.filename).name}:{place.lineno})", Whose.GRADER)
