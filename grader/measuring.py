@@ -155,7 +155,9 @@ class Measuring:
         unknown = {clip: [metric for metric in METRICS if metric not in found] for clip, found in measured.items()}
         unknown = {clip: metrics for clip, metrics in unknown.items() if metrics}
         prepared, problems = self._prepare({name for (name, _), metrics in unknown.items() if "log2_f0" in metrics})
-        first, later, begun = [], [], set()
+        first: list[_Clip] = []
+        later: list[_Clip] = []
+        begun: set[str] = set()
         for clip, metrics in unknown.items():
             track = self._track_key(owners[clip][1])
             same = "log2_f0" in metrics and track in begun

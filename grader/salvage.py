@@ -34,7 +34,7 @@ def rows(path: Path) -> Iterator[Row]:
         for cell in _cells(pages, number):
             values = _values(cell)
             if values is not None and _is_row(values):
-                yield tuple(values)  # type: ignore[misc]
+                yield tuple(values)
 
 
 class _Pages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib
 import logging
 import os
 import pickle
@@ -93,13 +94,13 @@ class Cluster:
         self._workers.clear()
 
     def _connect(self) -> None:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")
 
         _quiet()
         with interrupts_held():
             self._own = address = self._start()
             try:
-                self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
+                self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
             except (OSError, TimeoutError) as error:
                 raise EnvironmentProblem(
                     f"no Dask scheduler answers at {self._where} ({_first_line(error)})",
@@ -262,9 +263,8 @@ def _starter(where: str) -> Callable[[], Any]:
 
 def _local(workers: int) -> Any:
     """Separate processes on this machine, over TCP."""
-    from distributed import LocalCluster
-
-    return LocalCluster(
+    distributed: Any = importlib.import_module("distributed")
+    return distributed.LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
@@ -279,12 +279,13 @@ def _local(workers: int) -> Any:
 def _slurm(workers: int) -> Any:
     """Jobs of one worker each; account, queue and the like are set in Dask's own jobqueue.yaml."""
     import dask
-    from dask_jobqueue import SLURMCluster
+
+    jobqueue: Any = importlib.import_module("dask_jobqueue")
 
     told = dask.config.get("jobqueue.slurm", {})
     wanted = {"cores": 1, "processes": 1, "memory": _WORKER_MEMORY}
     unsaid = {name: value for name, value in wanted.items() if told.get(name) is None}
-    cluster = SLURMCluster(**unsaid, scheduler_options={"dashboard": False})
+    cluster = jobqueue.SLURMCluster(**unsaid, scheduler_options={"dashboard": False})
     cluster.scale(jobs=workers)
     return cluster
 
