@@ -56,6 +56,10 @@ class Course:
         return self.root / ".grader"
 
     @property
+    def snapshots(self) -> Path:
+        return self.state / "snapshots"
+
+    @property
     def site(self) -> Path:
         return self.root / "site"
 

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.errors import CourseError
 from grader.findings import Whose
@@ -26,6 +26,7 @@ from grader.grades.records import Grade, Interval, Leaderboard, LedgerLine, Podi
 from grader.grades.times import Sent, Times
 from grader.metrics.scores import Scores
 from grader.rubric import Rubric
+from grader.store import content_key
 
 if TYPE_CHECKING:
     from grader.rerun.evidence import Evidence
@@ -105,7 +106,19 @@ def leaderboard(
         podium=podium,
         facts=facts,
         ledger=ledger,
+        inputs=_inputs(scores),
     )
+
+
+def _inputs(scores: CourseScores) -> dict[str, Any]:
+    """What the scores rest on besides the hand-ins."""
+    everyone = [
+        *scores.baselines.values(),
+        *(each.scores for _, each in sorted(scores.students.items()) if each.scores),
+    ]
+    references = sorted((each.name, each.sha256) for each in scores.references)
+    settings = {metric: dict(known) for metric, known in everyone[0].settings.items()} if everyone else {}
+    return {"settings": settings, "references": content_key(clips=references)}
 
 
 def _can_rank(row: Row) -> bool:

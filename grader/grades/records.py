@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.findings import Finding, Whose
 from grader.grades.late import Lateness
@@ -150,7 +150,8 @@ class Leaderboard:
 
     findings: about the course folder, never a student's fault. scale: how quality points are made; curve: its part
     about the ranking metric (its first part, where the ranking metric earns nothing). podium: how sure the first three
-    are. facts: by student ID, all that a grade rests on besides the rubric and the decisions in ledger.
+    are. facts: by student ID, all that a grade rests on besides the rubric and the decisions in ledger. inputs: what
+    the scores rest on besides the hand-ins: metric settings and the references' hash.
     """
 
     rubric: Rubric
@@ -164,6 +165,7 @@ class Leaderboard:
     podium: Podium | None = None
     facts: Mapping[str, Facts] = field(default_factory=dict)
     ledger: Ledger | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[Row, ...]:
