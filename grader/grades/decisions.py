@@ -197,11 +197,12 @@ class Comment(Decision):
 
 
 class Vote(Decision):
-    """How one listener's blind votes fell: chosen ``wins`` times ``of`` comparisons. No points depend on it."""
+    """What listeners gave a student in a blind vote: ``points`` (hands raised), the ``place`` by them. No grade depends
+    on it; the best places may be given a bonus. ballot: which file of votes it is from."""
 
     kind: Literal["vote"]
-    wins: Annotated[int, Field(ge=0)]
-    of: Annotated[int, Field(ge=1)]
+    points: Annotated[int, Field(ge=0)]
+    place: Annotated[int, Field(ge=1)]
     ballot: _Text
 
     @property
@@ -210,7 +211,7 @@ class Vote(Decision):
 
     @property
     def value(self) -> str:
-        return f"{self.wins} of {self.of}"
+        return f"place {self.place} with {self.points} points"
 
 
 class Withdraw(Decision):

@@ -37,7 +37,7 @@ def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
         "metrics": [{"key": column.metric, "label": column.label, "unit": column.unit} for column in columns],
         "anchors": [] if audience.public else [[anchor.score, anchor.percent] for anchor in board.curve.anchors],
     }
-    return render(
+    return _render(
         "index.html",
         audience,
         page="index",
@@ -64,7 +64,9 @@ def listen_html(board: Leaderboard, audience: Audience) -> str:
         "f0_label": metric_label("log2_f0", board.fad_name),
         "m_stft_label": metric_label("m_stft", board.fad_name),
     }
-    return render("listen.html", audience, page="listen", scripts=LISTEN_SCRIPTS, given=given, rubric=rubric, view=view)
+    return _render(
+        "listen.html", audience, page="listen", scripts=LISTEN_SCRIPTS, given=given, rubric=rubric, view=view
+    )
 
 
 def assets() -> dict[str, bytes]:
@@ -77,8 +79,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def render(template: str, audience: Audience, **values: Any) -> str:
-    """A page from its template, which also knows ``t``, ``audience`` and ``public``."""
+def _render(template: str, audience: Audience, **values: Any) -> str:
     said = strings.of(audience.language)
     return (
         templates()

@@ -10,10 +10,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from grader.findings import Finding
 from grader.grades.leaderboard import Leaderboard, Row, Rung
+from grader.grades.points import Curve
 from grader.metrics.scores import Scores
 from grader.site import reruns
 
@@ -21,6 +23,9 @@ SCORE_FIELDS = ("m_stft", "log2_f0", "fad", "fad_name", "fad_stderr", "patches",
 BOARD_FIELDS = (
     "kind",
     "rank",
+    "rank_first",
+    "rank_last",
+    "top_three",
     "student_id",
     *SCORE_FIELDS,
     "quality_percent",
@@ -29,11 +34,15 @@ BOARD_FIELDS = (
     "time_source",
     "delay_s",
     "late_percent",
+    "report_submitted_at",
+    "report_late_percent",
     "report_points",
+    "bonus_points",
     "provisional_points",
     "final_points",
     "semester_percent",
     "findings",
+    "excused",
     "failure",
     "failure_whose",
     "rerun",
@@ -68,11 +77,21 @@ def leaderboard_json(board: Leaderboard) -> str:
             {"score": anchor.score, "percent": anchor.percent, "baseline": anchor.baseline, "factor": anchor.factor}
             for anchor in board.curve.anchors
         ],
+        "curves": [_curve(line, weight) for line, weight in _curves(board)],
+        "podium": asdict(board.podium) if board.podium else None,
         "baselines": [_baseline(rung) for rung in board.rungs],
         "students": [_student(row) for row in board.rows],
         "findings": [found.as_json() for found in board.findings],
     }
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def _curves(board: Leaderboard) -> list[tuple[Curve, float]]:
+    return list(zip(board.scale.curves, board.scale.weights, strict=True)) if board.scale else [(board.curve, 1.0)]
+
+
+def _curve(line: Curve, weight: float) -> dict[str, Any]:
+    return {"metric": line.metric, "weight": weight, "anchors": [asdict(anchor) for anchor in line.anchors]}
 
 
 def leaderboard_csv(board: Leaderboard) -> str:
@@ -119,10 +138,18 @@ def _baseline(rung: Rung) -> dict[str, Any]:
 
 
 def _student(row: Row) -> dict[str, Any]:
-    grade, late = row.grade, row.grade.lateness
+    grade, late, report = row.grade, row.grade.lateness, row.grade.report_lateness
+    standing = row.standing
     return {
         "student_id": grade.student_id,
         "rank": grade.rank,
+        "rank_first": standing.first if standing else None,
+        "rank_last": standing.last if standing else None,
+        "top_three": standing.top_three if standing else None,
+        "intervals": {
+            metric: [interval.low, interval.high]
+            for metric, interval in (standing.intervals if standing else {}).items()
+        },
         **_scores(scores(row)),
         "quality_percent": grade.quality_percent,
         "quality_points": grade.quality_points,
@@ -132,12 +159,20 @@ def _student(row: Row) -> dict[str, Any]:
         "delay_s": late.delay.total_seconds() if late else None,
         "late_percent": late.percent if late else None,
         "late_why": grade.late_why,
+        "late_lines": list(grade.late_lines),
+        "report_submitted_at": report.submitted_at.isoformat() if report else None,
+        "report_late_percent": report.percent if report else None,
         "report_points": grade.report_points,
         "report_why": grade.report_why,
+        "bonus_points": grade.bonus_points,
+        "bonus_why": grade.bonus_why,
         "provisional_points": grade.provisional_points,
         "final_points": grade.final_points,
         "semester_percent": grade.semester_percent,
         "final_why": grade.final_why,
+        "would_change": list(grade.would_change),
+        "decisions": [asdict(line) for line in grade.ledger_lines],
+        "excused": grade.excused,
         "failure": grade.failure,
         "failure_whose": str(grade.whose) if grade.whose else None,
         "findings": [found.as_json() for found in findings(row)],

@@ -193,11 +193,12 @@ def worst_first(found: Scores, metric: str) -> list[ClipScore]:
 
 
 def counts(board: Leaderboard) -> dict[str, int]:
-    rows = board.rows
+    rows = [row for row in board.rows if not row.grade.excused]
     return {
         "handed_in": sum(row.grade.lateness is not None for row in rows),
         "ranked": len(board.ranked),
-        "unranked": len(board.unranked),
+        "unranked": sum(row.grade.rank is None for row in rows),
+        "graded": len(rows),
         "late": sum(bool(row.grade.lateness and row.grade.lateness.step) for row in rows),
         "file_times": sum(bool(row.grade.lateness and row.grade.lateness.source == "file time") for row in rows),
         "without_report": sum(row.grade.report_points is None for row in rows),

@@ -1,0 +1,16 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_COURSE_HELP = "The course folder (default: this one, or the nearest above that has a rubric.yaml)."
+course_option = click.option(
+    "--course",
+    "course_dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help=_COURSE_HELP,
+)
