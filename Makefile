@@ -43,5 +43,5 @@ $(VENV)/.grading: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun,cluster,test]'
 	@touch $@ $(VENV)/.grading

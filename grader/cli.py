@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from grader import __version__, cli_grades
-from grader.errors import GraderError
+from grader.errors import GraderError, no_writing
 from grader.options import course_option
 
 _EXTRAS = {
+    "cluster": {"dask", "dask_jobqueue", "distributed"},
     "grading": {"auraloss", "librosa", "PIL", "platformdirs", "pyloudnorm", "scipy", "soxr", "torch"},
     "rerun": {"packaging", "psutil", "uv"},
 }
@@ -27,9 +29,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except GraderError as error:
-            click.echo(f"grader: {error}", err=True)
-            click.echo(f"  help: {error.help}", err=True)
-            sys.exit(2)
+            _fail(error)
+        except OSError as error:
+            if (problem := no_writing(error)) is None:
+                raise
+            _fail(problem)
         except KeyboardInterrupt:
             click.echo("grader: stopped; what was finished is kept, and the same command goes on from there", err=True)
             sys.exit(130)
@@ -40,6 +44,19 @@ class _Group(click.Group):
             click.echo(f"grader: this command needs {error.name}, which is not installed", err=True)
             click.echo(f"  help: pip install 'grader[{extra}]'", err=True)
             sys.exit(2)
+
+
+def _fail(error: GraderError) -> NoReturn:
+    click.echo(f"grader: {error}", err=True)
+    click.echo(f"  help: {error.help}", err=True)
+    sys.exit(2)
+
+
+cluster_option = click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Measure with the workers of a Dask cluster: tcp://HOST:PORT, slurm[:N], local:N.",
+)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -219,8 +236,9 @@ def gradebook(
 @click.argument("ids", nargs=-1)
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@cluster_option
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers, per clip too, as JSON.")
-def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: bool) -> None:
+def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, cluster: str | None, as_json: bool) -> None:
     """Score the latest hand-ins of the students IDS (of all, where none is named), and the baselines.
 
     What has not changed is not computed again. Exit status 0 also where a student's hand-in has no scores: the reason
@@ -234,7 +252,7 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 
     found = course.find(course_dir)
     with progress.on(Console(stderr=True)) as shown, found.store() as store:
-        result = scoring.score_course(found, store, only=ids, processes=jobs, shown=shown)
+        result = scoring.score_course(found, store, only=ids, processes=jobs, cluster=cluster, shown=shown)
     if as_json:
         click.echo(json.dumps(score_report.as_json(result), ensure_ascii=False, indent=2))
     else:
@@ -244,11 +262,12 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, as_json: boo
 @main.command()
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@cluster_option
 @click.option("--public", is_flag=True, help="Write the pages for everyone too: aliases, no grades.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where the public pages go (default: site-public)."
 )
-def leaderboard(course_dir: Path, jobs: int | None, public: bool, out: Path | None) -> None:
+def leaderboard(course_dir: Path, jobs: int | None, cluster: str | None, public: bool, out: Path | None) -> None:
     """Score what is missing, grade everyone, and write the leaderboard to site/.
 
     What has not changed is neither computed nor written again. site/index.html opens from disk and needs no network;
@@ -266,7 +285,7 @@ def leaderboard(course_dir: Path, jobs: int | None, public: bool, out: Path | No
     found = course.find(course_dir)
     folder = (out or found.root / "site-public") if public else None
     with progress.on(Console(stderr=True)) as shown:
-        board, page = build(found, processes=jobs, shown=shown, public=folder)
+        board, page = build(found, processes=jobs, cluster=cluster, shown=shown, public=folder)
     show(board, page, Console(highlight=False))
     if folder:
         click.echo(f"for everyone: {folder / 'index.html'}")

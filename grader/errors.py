@@ -3,8 +3,11 @@
 What a hand-in gets wrong is never an exception; it is a :class:`grader.findings.Finding`.
 """
 
+import errno
 from functools import partial
 from typing import Any
+
+_NO_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class GraderError(Exception):
@@ -32,3 +35,14 @@ class CourseError(GraderError):
 
 class EnvironmentProblem(GraderError):
     """This machine lacks something: a package, weights, disk, a sandbox. Nobody's submission is to blame."""
+
+
+def no_writing(error: OSError) -> EnvironmentProblem | None:
+    """A disk that is full or cannot be written, told as such; None for any other error."""
+    if error.errno not in _NO_WRITING:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return EnvironmentProblem(
+        f"{where}cannot be written: {error.strerror}",
+        help="make room (or make the folder writable) and run the same command again; what was finished is kept",
+    )

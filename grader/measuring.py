@@ -7,20 +7,25 @@ so that a change of one metric leaves the others' numbers standing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from grader.metrics.evaluate import METRICS, Evaluator, Measured, Measurement, Prepared
+import numpy as np
+import soundfile as sf
+
+from grader.audio import wav
+from grader.metrics.evaluate import METRICS, SAMPLE_RATE_HZ, Evaluator, Measured, Measurement, Prepared
 from grader.metrics.frechet import Embedding, FrechetScore
-from grader.metrics.pitch import PreparedPitch
+from grader.metrics.pitch import PitchTrack, PreparedPitch
 from grader.metrics.scores import Scores
 from grader.progress import Progress
 from grader.rubric import Metric
-from grader.store import Store, content_key
-from grader.workers import Failure, Job, Pool
+from grader.store import Record, Store, content_key, pack
+from grader.workbench import Workbench
+from grader.workers import Content, Failure, Job, Pool
 
 _WITHOUT_PITCH = 0.05
 """What a clip costs without pitch tracking, as a share of what it costs with it."""
@@ -34,16 +39,29 @@ _Clip = tuple[str, str]
 
 @dataclass(frozen=True)
 class Take:
-    """One clip to be scored. name: as the reference's; seconds: its length."""
+    """One clip to be scored. name: as the reference's; samples: its length once loaded at 22 050 Hz."""
 
     name: str
     path: Path
     sha256: str
-    seconds: float
+    samples: int
+
+    @classmethod
+    def of(cls, name: str, path: Path, sha256: str, samples: int, rate_hz: int) -> Take:
+        """A clip of ``samples`` at its own rate."""
+        return cls(name, path, sha256, wav.samples_at(samples, rate_hz, SAMPLE_RATE_HZ))
 
     @property
     def clip(self) -> _Clip:
         return self.name, self.sha256
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / SAMPLE_RATE_HZ
+
+    @property
+    def content(self) -> Content:
+        return Content(self.sha256, self.path)
 
 
 @dataclass(frozen=True)
@@ -56,15 +74,6 @@ class Recording:
     track: tuple[str, str]
 
 
-def pool(evaluator: Evaluator, processes: int) -> Pool:
-    """Workers whose jobs are functions of the evaluator; each worker loads the networks it needs once."""
-    return Pool(partial(_workbench, evaluator), processes)
-
-
-def _workbench(evaluator: Evaluator) -> Callable[[Callable[[Evaluator], Any]], Any]:
-    return lambda function: function(evaluator)
-
-
 def run(workers: Pool, what: str, jobs: Sequence[Job], shown: Progress) -> Iterator[tuple[Job, Any]]:
     """Run jobs as one stage of the progress, failures noted."""
     if jobs:
@@ -75,7 +84,7 @@ def run(workers: Pool, what: str, jobs: Sequence[Job], shown: Progress) -> Itera
 
 def _run_on(workers: Pool, jobs: Sequence[Job], shown: Progress) -> Iterator[tuple[Job, Any]]:
     """Run jobs as a part of the stage that is shown."""
-    for job, result in workers.run(jobs):
+    for job, result in workers.run(jobs, shown):
         if isinstance(result, Failure):
             shown.note(f"{job.what}: {result.reason}")
         shown.advance(job.cost)
@@ -94,7 +103,9 @@ class Measuring:
         self._workers = workers
         self._shown = shown
         self._sha256 = {name: store.sha256(path) for name, path in references.items()}
+        self._samples = {name: _samples(path) for name, path in references.items()}
         self._settings = {metric: content_key(**known) for metric, known in evaluator.settings().items()}
+        self._track_settings = content_key(**evaluator.track_settings())
 
     def scores(self, takes: Mapping[str, Sequence[Take]]) -> dict[str, Scores]:
         """The scores of each owner. A clip that fails costs its owner that metric, with the reason in the scores."""
@@ -109,13 +120,11 @@ class Measuring:
 
     def recordings(self, takes: Iterable[Take]) -> tuple[Recording, ...]:
         """One owner's clips, as :meth:`scores` left them in the store."""
-        return tuple(
-            Recording(take.name, take.path, take.sha256, ("log2_f0", self._key("log2_f0", take.clip))) for take in takes
-        )
+        return tuple(Recording(take.name, take.path, take.sha256, ("pitch", self._track_key(take))) for take in takes)
 
     def references(self) -> tuple[Recording, ...]:
         return tuple(
-            Recording(name, path, self._sha256[name], ("reference_pitch", self._pitch_key(name)))
+            Recording(name, path, self._sha256[name], ("reference_pitch", self._reference_key(name)))
             for name, path in self._references.items()
         )
 
@@ -144,51 +153,79 @@ class Measuring:
     ) -> None:
         """Compute what is not known, keep it, and add it to ``measured``."""
         unknown = {clip: [metric for metric in METRICS if metric not in found] for clip, found in measured.items()}
-        prepared = self._prepare({name for (name, _), metrics in unknown.items() if "log2_f0" in metrics})
-        clips: dict[Job, _Clip] = {}
+        unknown = {clip: metrics for clip, metrics in unknown.items() if metrics}
+        prepared, problems = self._prepare({name for (name, _), metrics in unknown.items() if "log2_f0" in metrics})
+        first: list[_Clip] = []
+        later: list[_Clip] = []
+        begun: set[str] = set()
         for clip, metrics in unknown.items():
-            if not metrics:
-                continue
-            owner, take = owners[clip]
-            cost = take.seconds * (1 if "log2_f0" in metrics else _WITHOUT_PITCH)
-            function = partial(
-                _measure_clip,
-                reference=self._references[take.name],
-                prepared=prepared.get(take.name),
-                prediction=take.path,
-                metrics=metrics,
-            )
-            clips[Job(f"{owner} › {take.name}", function, cost)] = clip
-        for job, result in run(self._workers, "scoring clips", list(clips), self._shown):
-            clip = clips[job]
-            if isinstance(result, Failure):
-                result = dict.fromkeys(unknown[clip], Measurement.failed(result.reason))
-            for metric, one in result.items():
-                if one.lasting:
-                    self._store.put(metric, self._key(metric, clip), one.as_json(), one.arrays())
-                measured[clip][metric] = one.without_arrays()
+            track = self._track_key(owners[clip][1])
+            same = "log2_f0" in metrics and track in begun
+            (later if same else first).append(clip)
+            begun.add(track)
+        for what, clips in (("scoring clips", first), ("scoring clips heard before", later)):
+            jobs = {}
+            for clip in clips:
+                name = clip[0]
+                jobs[self._job(*owners[clip], unknown[clip], prepared.get(name), problems.get(name))] = clip
+            for job, result in run(self._workers, what, list(jobs), self._shown):
+                clip = jobs[job]
+                if isinstance(result, Failure):
+                    result = dict.fromkeys(unknown[clip], Measurement.failed(result.reason))
+                self._keep(owners[clip][1], result)
+                measured[clip].update({metric: one.without_arrays() for metric, one in result.items()})
 
-    def _prepare(self, names: Collection[str]) -> dict[str, Prepared]:
-        """References with their pitch, from the store or computed; without it where that failed."""
-        prepared, jobs = {}, []
+    def _job(
+        self, owner: str, take: Take, metrics: Collection[Metric], prepared: Content | None, problem: str | None
+    ) -> Job:
+        """One clip's unknown metrics. A pitch that is known, of this or of another owner, is not tracked again.
+
+        problem: why the reference's pitch is not prepared.
+        """
+        track = self._store.arrays("pitch", self._track_key(take)) if "log2_f0" in metrics else None
+        cost = take.seconds * (1 if "log2_f0" in metrics and track is None else _WITHOUT_PITCH)
+        reference = prepared or Content(self._sha256[take.name], self._references[take.name])
+        function = partial(_measure_clip, metrics=metrics, track=track, is_prepared=bool(prepared), problem=problem)
+        return Job(f"{owner} › {take.name}", function, cost, (take.content, reference))
+
+    def _keep(self, take: Take, result: Measured) -> None:
+        """Put all records of a clip into the store, together."""
+        records = [
+            Record(metric, self._key(metric, take.clip), one.as_json(), one.arrays())
+            for metric, one in result.items()
+            if one.lasting
+        ]
+        records += [
+            Record("pitch", self._track_key(take), {}, one.track.arrays()) for one in result.values() if one.track
+        ]
+        self._store.put_all(records)
+
+    def _prepare(self, names: Collection[str]) -> tuple[dict[str, Content], dict[str, str]]:
+        """References with their pitch, packed, from the store or computed; and why some are not among them."""
+        prepared, problems, jobs = {}, {}, []
         for name in sorted(names):
-            arrays = self._store.arrays("reference_pitch", self._pitch_key(name))
-            if arrays:
-                pitch = PreparedPitch.from_arrays(arrays)
-                prepared[name] = Prepared(pitch.audio, pitch)
+            packed = self._store.packed("reference_pitch", self._reference_key(name))
+            if packed:
+                prepared[name] = Content.of(packed)
             else:
                 path = self._references[name]
-                jobs.append(Job(name, partial(_prepare_reference, path=path), path.stat().st_size))
+                jobs.append(Job(name, _prepare_reference, path.stat().st_size, (Content(self._sha256[name], path),)))
         for job, result in run(self._workers, "preparing references", jobs, self._shown):
-            if isinstance(result, Failure):
-                continue
-            if isinstance(result.pitch, PreparedPitch):
-                self._store.put("reference_pitch", self._pitch_key(job.what), {}, result.pitch.arrays())
-            prepared[job.what] = result
-        return prepared
+            if isinstance(result, Prepared) and isinstance(result.pitch, PreparedPitch):
+                arrays = result.pitch.arrays()
+                self._store.put("reference_pitch", self._reference_key(job.what), {}, arrays)
+                prepared[job.what] = Content.of(pack(arrays))
+            else:
+                problems[job.what] = result.reason if isinstance(result, Failure) else str(result.pitch)
+        return prepared, problems
 
-    def _pitch_key(self, name: str) -> str:
-        return content_key(reference=self._sha256[name], settings=self._settings["log2_f0"])
+    def _reference_key(self, name: str) -> str:
+        return content_key(reference=self._sha256[name], settings=self._track_settings)
+
+    def _track_key(self, take: Take) -> str:
+        """Of a prediction's pitch: whoever handed it in, under whatever number, padded to its reference's length."""
+        samples = max(take.samples, self._samples[take.name])
+        return content_key(audio=take.sha256, samples=samples, settings=self._track_settings)
 
     def _distances(
         self, takes: Mapping[str, Sequence[Take]], measured: Mapping[_Clip, Measured]
@@ -246,7 +283,7 @@ class Measuring:
                 embeddings[name] = self._embedding(self._reference_clip(name))
             except KeyError:
                 path = self._references[name]
-                jobs.append(Job(name, partial(Evaluator.embed, path=path), path.stat().st_size))
+                jobs.append(Job(name, _embed, path.stat().st_size, (Content(self._sha256[name], path),)))
         for job, result in run(self._workers, "embedding references", jobs, self._shown):
             if isinstance(result, Failure):
                 continue
@@ -258,21 +295,43 @@ class Measuring:
         return embeddings
 
 
-def _prepare_reference(evaluator: Evaluator, *, path: Path) -> Prepared:
-    return evaluator.prepare(path)
+def _samples(path: Path) -> int:
+    """A recording's length once loaded at 22 050 Hz."""
+    facts = sf.info(path)
+    return wav.samples_at(facts.frames, facts.samplerate, SAMPLE_RATE_HZ)
+
+
+def _prepare_reference(bench: Workbench, reference: Content) -> Prepared:
+    return bench.evaluator.prepare(reference.read())
+
+
+def _embed(bench: Workbench, audio: Content) -> Measurement:
+    return bench.evaluator.embed(audio.read())
 
 
 def _measure_clip(
-    evaluator: Evaluator, *, reference: Path, prepared: Prepared | None, prediction: Path, metrics: Collection[Metric]
+    bench: Workbench,
+    prediction: Content,
+    reference: Content,
+    *,
+    metrics: Collection[Metric],
+    track: Mapping[str, np.ndarray] | None,
+    is_prepared: bool,
+    problem: str | None,
 ) -> Measured:
-    """Without ``prepared`` the reference is read again, which serves every metric but log2-F0."""
-    return evaluator.measure(prepared or evaluator.prepare(reference, ()), prediction, metrics)
+    """reference: packed with its pitch, or the recording itself, which serves every metric but log2-F0."""
+    if is_prepared:
+        prepared = bench.prepared(reference)
+    else:
+        prepared = dataclasses.replace(bench.evaluator.prepare(reference.read(), ()), pitch=problem)
+    known = PitchTrack.from_arrays(track) if track else None
+    return bench.evaluator.measure(prepared, prediction.read(), metrics, known)
 
 
 def _distance(
-    evaluator: Evaluator, *, predictions: Sequence[Embedding], references: Sequence[Embedding]
+    bench: Workbench, *, predictions: Sequence[Embedding], references: Sequence[Embedding]
 ) -> FrechetScore | str:
     try:
-        return evaluator.frechet(predictions, references)
+        return bench.evaluator.frechet(predictions, references)
     except ValueError as error:
         return str(error)

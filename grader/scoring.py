@@ -6,6 +6,7 @@ under the hash of what went into them. No late rule or points are among it, so c
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import soundfile as sf
 
-from grader import baselines, checks
+from grader import baselines, checks, leftovers, workbench
 from grader.audio.mel import MelConfig, load_mel
 from grader.checks import CheckReport
 from grader.course import Course
@@ -23,13 +24,14 @@ from grader.errors import CourseError
 from grader.findings import Finding, Severity, Whose
 from grader.intake import handins
 from grader.intake.submission import Attempt, HandIn
-from grader.measuring import Measuring, Recording, Take, pool, run
+from grader.measuring import Measuring, Recording, Take, run
 from grader.metrics import embedding
 from grader.metrics.evaluate import Evaluator
 from grader.metrics.scores import Scores
 from grader.progress import Progress
 from grader.rubric import Metrics
 from grader.store import Store, content_key
+from grader.workbench import Workbench
 from grader.workers import Failure, Job, Pool, default_processes
 
 
@@ -74,38 +76,47 @@ def score_course(
     *,
     only: Sequence[str] | None = None,
     processes: int | None = None,
+    cluster: str | None = None,
     shown: Progress | None = None,
 ) -> CourseScores:
     """Check and score the latest hand-in of everyone (of ``only`` these IDs), and the baselines.
 
     Where the rubric lets the best of several hand-ins count, all of them.
     processes: as many as cores and memory carry by default; with 1 everything runs in this process.
+    cluster: whose workers measure (see :func:`grader.workbench.cluster`). Hand-ins are unpacked and baselines rendered
+    on this machine, where the course folder is.
     Raises :class:`CourseError` where test mels or references are missing, or an ID of ``only`` has no hand-in;
     :class:`EnvironmentProblem` where this machine lacks what the rubric names. A student's hand-in raises nothing.
     """
     shown = shown or Progress()
     if store.set_aside:
-        shown.note(f"{store.path}: damaged, so everything is computed anew; the old file is {store.set_aside.name}")
+        shown.note(
+            f"{store.path}: damaged; {store.saved} records in it were whole and are kept, the others are computed "
+            f"anew; the old file is {store.set_aside.name}"
+        )
+    leftovers.remove(course.state)
     mels, references = _mels(course), course.reference_paths()
     found, findings = handins.collect(course.submissions, course.rubric)
     chosen = _chosen(found, only)
     metrics = _with_absolute_files(course.rubric.metrics, course.root)
     evaluator = Evaluator(metrics, embedding.choose(metrics.fad, shown, store.sha256))
     evaluator.settings()  # what this machine lacks is said before any work
-    with pool(evaluator, processes or default_processes()) as workers:
+    with contextlib.ExitStack() as crews:
+        workers = crews.enter_context(workbench.pool(evaluator, processes or default_processes()))
+        measurers = crews.enter_context(workbench.cluster(evaluator, cluster, shown)) if cluster else workers
         asked = _asked(chosen, every=course.rubric.late.several_hand_ins == "best")
         contents = {owner: _content(each.attempts[-1].path, store) for owner, each in asked.items() if each.attempts}
         reports = _check_all(course, store, asked, contents, mels, workers, shown)
         takes = {
             student_id: [
-                Take(name, clip.path, clip.sha256, clip.samples / course.rubric.clips.sample_rate_hz)
+                Take.of(name, clip.path, clip.sha256, clip.samples, course.rubric.clips.sample_rate_hz)
                 for name, clip in report.submission.clips.items()
             ]
             for student_id, report in reports.items()
             if isinstance(report, CheckReport) and report.submission
         }
         rendered = _render_baselines(course, store, mels, workers, shown)
-        measuring = Measuring(references, evaluator, store, workers, shown)
+        measuring = Measuring(references, evaluator, store, measurers, shown)
         scores = measuring.scores({**takes, **rendered})
     results = {
         owner: _result(owner, hand_in, contents.get(owner, ""), reports.get(owner), scores.get(owner))
@@ -225,7 +236,7 @@ def _check_all(
 
 
 def _check(
-    source: Path, rubric: Any, hand_in: HandIn, mels: Mapping[str, Path], unpack_to: Path, _: Evaluator
+    source: Path, rubric: Any, hand_in: HandIn, mels: Mapping[str, Path], unpack_to: Path, _: Workbench
 ) -> CheckReport:
     return checks.check(source, rubric, student_id=hand_in.student_id, hand_in=hand_in, mels=mels, unpack_to=unpack_to)
 
@@ -265,12 +276,13 @@ def _render_baselines(
         results = [result for _, result in run(workers, f"rendering {baseline.label}", jobs, shown)]
         if not any(isinstance(result, Failure) for result in results):
             rendered[name] = [
-                Take(clip, path, store.sha256(path), sf.info(path).duration) for clip, path in paths.items()
+                Take.of(clip, path, store.sha256(path), sf.info(path).frames, config.sample_rate_hz)
+                for clip, path in paths.items()
             ]
     return rendered
 
 
-def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Evaluator) -> None:
+def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Workbench) -> None:
     baselines.render_to(name, mel, config, out)
 
 

@@ -7,23 +7,28 @@ only added, each in one transaction, so a killed run loses at most what it was j
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import itertools
 import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from grader import salvage
 from grader.errors import EnvironmentProblem
 
 Arrays = Mapping[str, np.ndarray]
-_LAYOUT = 1
+_LAYOUT = 2
 _KEYS_AT_ONCE = 500
+_T = TypeVar("_T")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
     stage TEXT, key TEXT, json TEXT NOT NULL, json_crc INTEGER NOT NULL, arrays BLOB, arrays_crc INTEGER,
@@ -46,26 +51,38 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True)
+class Record:
+    """What is kept under a stage's name and a key: JSON, and arrays beside it."""
+
+    stage: str
+    key: str
+    json: Mapping[str, Any]
+    arrays: Arrays | None = None
+
+
 class Store:
     """The records of one course. Safe to open from several processes at once.
 
-    A file that is damaged is moved aside and begun anew: ``set_aside`` says where to. A record whose bytes have changed
-    since they were written counts as unknown.
+    A file that is damaged is moved aside, ``set_aside`` says where to, and every record in it that is whole (``saved``
+    of them) goes into a new one. A record whose bytes have changed since they were written counts as unknown.
     """
 
     def __init__(self, path: Path) -> None:
         """Open or make the store; raises :class:`EnvironmentProblem` where that cannot be done."""
         self.path = path
         self.set_aside: Path | None = None
+        self.saved = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._db = _open(path)
-            except sqlite3.OperationalError:
-                raise
+            except sqlite3.OperationalError as error:
+                if "database" not in str(error) or not _is_damaged(path):
+                    raise
+                self._begin_anew()
             except sqlite3.DatabaseError:
-                self.set_aside = _move_aside(path)
-                self._db = _open(path)
+                self._begin_anew()
         except (sqlite3.Error, OSError) as error:
             raise EnvironmentProblem(
                 f"{path}: the store of finished work cannot be opened: {error}",
@@ -85,7 +102,7 @@ class Store:
                 f"SELECT key, json, json_crc FROM record WHERE stage = ? AND key IN ({marks})", stage, *part
             )
             for key, text, crc in rows:
-                if _crc(text) == crc:
+                if _crc(stage, key, text) == crc:
                     found[key] = json.loads(text)
                 else:
                     self._forget(stage, key)
@@ -97,31 +114,50 @@ class Store:
 
     def arrays(self, stage: str, key: str) -> dict[str, np.ndarray] | None:
         """The arrays that were put beside a record."""
+        packed = self.packed(stage, key)
+        return None if packed is None else unpack(packed)
+
+    def packed(self, stage: str, key: str) -> bytes | None:
+        """The same arrays as :func:`pack` made bytes of them."""
         rows = self._query("SELECT arrays, arrays_crc FROM record WHERE stage = ? AND key = ?", stage, key)
         if not rows or rows[0][0] is None:
             return None
         blob, crc = rows[0]
-        if _crc(blob) != crc:
+        if _crc(stage, key, blob) != crc:
             self._forget(stage, key)
             return None
-        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-            return dict(archive)
+        return bytes(blob)
 
     def put(self, stage: str, key: str, record: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        """Keep a record; one already there under this key stays as it is.
+        """Keep a record as :meth:`put_all` does."""
+        self.put_all([Record(stage, key, record, arrays)])
 
-        Raises :class:`EnvironmentProblem` when it cannot be written (a full disk); nothing kept before is lost.
+    def put_all(self, records: Iterable[Record]) -> None:
+        """Keep records, all of them or none; one already there under its key stays as it is.
+
+        Raises :class:`EnvironmentProblem` when they cannot be written (a full disk); nothing kept before is lost.
         """
-        blob = None
-        if arrays is not None:
-            buffer = io.BytesIO()
-            np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
-            blob = buffer.getvalue()
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
-        self._query(
-            "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
-            *(stage, key, text, _crc(text), blob, None if blob is None else _crc(blob), time.time()),
-        )
+        rows = []
+        for record in records:
+            stage, key = record.stage, record.key
+            text = json.dumps(record.json, ensure_ascii=False, allow_nan=False)
+            blob = None if record.arrays is None else pack(record.arrays)
+            blob_crc = None if blob is None else _crc(stage, key, blob)
+            rows.append((stage, key, text, _crc(stage, key, text), blob, blob_crc, time.time()))
+        self._put_rows(rows)
+
+    def _put_rows(self, rows: Iterable[salvage.Row]) -> None:
+        def insert() -> None:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._db.execute("COMMIT")
+            except BaseException:  # Ctrl-C, too
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+        self._guarded(insert)
 
     def sha256(self, path: Path) -> str:
         """The hash of a file's bytes, remembered as long as size, time and inode stay."""
@@ -149,21 +185,50 @@ class Store:
         self._query("DELETE FROM record WHERE stage = ? AND key = ?", stage, key)
 
     def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows; raises :class:`EnvironmentProblem` for a full disk or, having moved it aside, a damaged file."""
+        return self._guarded(lambda: self._db.execute(statement, values).fetchall())
+
+    def _guarded(self, action: Callable[[], _T]) -> _T:
+        """What the action gives; raises :class:`EnvironmentProblem` for a full disk or, having mended it, a damaged
+        file."""
         try:
-            return self._db.execute(statement, values).fetchall()
+            return action()
         except sqlite3.OperationalError as error:
             raise EnvironmentProblem(
                 f"{self.path}: the store of finished work cannot be used: {error}",
-                help="free some disk space and run the same command again; what was finished before is kept",
+                help="see that the disk has room and the folder can be written, and run the same command again; what "
+                "was finished before is kept",
             ) from None
         except sqlite3.DatabaseError as error:
             self._db.close()
-            aside = _move_aside(self.path)
+            try:
+                self._begin_anew()
+                self._db.close()
+            except (sqlite3.Error, OSError) as again:
+                error = sqlite3.DatabaseError(f"{error}; and {again}")
+            aside = f"was moved to {self.set_aside.name}" if self.set_aside else "another grader is mending it"
             raise EnvironmentProblem(
-                f"{self.path}: the store of finished work is damaged ({error}) and was moved to {aside.name}",
-                help="run the same command again: it computes anew what is needed; the moved file can be deleted",
+                f"{self.path}: the store of finished work is damaged ({error}) and {aside}",
+                help=f"run the same command again: {self.saved} records were whole and are kept, the others are "
+                "computed anew; the moved file can be deleted",
             ) from None
+
+    def _begin_anew(self) -> None:
+        """Move a damaged file aside and take its whole records over. Of several graders that see it, one does so."""
+        with _alone(self.path.with_name(f"{self.path.name}.lock")):
+            try:
+                self._db = _open(self.path)  # another grader may have done it meanwhile
+                (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                if found == "ok":
+                    return
+                self._db.close()
+            except sqlite3.Error:
+                pass
+            self.set_aside = _move_aside(self.path)
+            self._db = _open(self.path)
+            rows = (row for row in salvage.rows(self.set_aside) if _is_whole(row))
+            for some in _batches(rows, _KEYS_AT_ONCE):
+                self._put_rows(some)
+                self.saved += len(some)
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -183,9 +248,19 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _is_damaged(path: Path) -> bool:
+    """Whether SQLite's operational error was about the file itself and not about its surroundings."""
+    with contextlib.suppress(OSError):
+        return path.is_file() and not salvage.begins_as_database(path)
+    return False
+
+
 def _move_aside(path: Path) -> Path:
     """Rename a damaged store; SQLite's companion files belong to it and go with it."""
-    aside = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    name = f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    taken = {other.stem for other in path.parent.iterdir()}
+    free = next(n for n in (name, *(f"{name}-{number}" for number in range(2, 10_000))) if n not in taken)
+    aside = path.with_name(f"{free}{path.suffix}")
     path.replace(aside)
     for ending in ("-wal", "-shm"):
         companion = path.with_name(path.name + ending)
@@ -194,5 +269,42 @@ def _move_aside(path: Path) -> Path:
     return aside
 
 
-def _crc(content: str | bytes) -> int:
-    return zlib.crc32(content.encode() if isinstance(content, str) else content)
+def _is_whole(row: salvage.Row) -> bool:
+    stage, key, text, crc, blob, blob_crc, _ = row
+    return _crc(stage, key, text) == crc and (blob is None or _crc(stage, key, blob) == blob_crc)
+
+
+def pack(arrays: Arrays) -> bytes:
+    """Arrays by name as bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(packed: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock among the graders of this machine, which the system releases if this one is killed."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _batches(rows: Iterable[salvage.Row], size: int) -> Iterator[list[salvage.Row]]:
+    rows = iter(rows)
+    while some := list(itertools.islice(rows, size)):
+        yield some
+
+
+def _crc(stage: str, key: str, content: str | bytes) -> int:
+    """Of the content and where it belongs, so that a damaged index cannot give one clip another's number."""
+    return zlib.crc32(content.encode() if isinstance(content, str) else content, zlib.crc32(f"{stage} {key} ".encode()))

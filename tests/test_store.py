@@ -178,7 +178,7 @@ def test_a_full_disk_is_the_environments_and_loses_nothing(path: Path) -> None:
         store._db.execute(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(EnvironmentProblem, match="full") as caught:
             store.put("metric", "large", {}, {"audio": np.random.default_rng(0).normal(size=10_000)})
-        assert "disk space" in caught.value.help
+        assert "disk has room" in caught.value.help
         assert store.get("metric", "before") == {"value": 1}
         assert store.get("metric", "large") is None
 

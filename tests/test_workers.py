@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from grader import workers
 from grader.errors import CourseError, EnvironmentProblem
 from grader.findings import Whose
-from grader.workers import Failure, Job, Pool
+from grader.workers import Failure, Job, Pool, machine
 from tests.processes import interruptible
 
 
@@ -207,7 +206,7 @@ def test_stopped_in_the_middle_it_ends_at_once_and_no_worker_stays(tmp_path: Pat
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     started = [tmp_path / "sleep-60", tmp_path / "sleep-61"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 200
     while not all(path.exists() and path.read_text() for path in started):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -228,27 +227,27 @@ def test_stopped_in_the_middle_it_ends_at_once_and_no_worker_stays(tmp_path: Pat
 def test_sizes_from_a_containers_limits(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "memory").mkdir()
-    assert workers._cores(tmp_path) >= 1
+    assert machine._cores(tmp_path) >= 1
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert workers._cores(tmp_path) == workers._cores(tmp_path / "cpu")
+    assert machine._cores(tmp_path) == machine._cores(tmp_path / "cpu")
     (tmp_path / "cpu.max").write_text("100000 100000\n")
-    assert workers._cores(tmp_path) == 1
+    assert machine._cores(tmp_path) == 1
     (tmp_path / "cpu.max").unlink()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert workers._cores(tmp_path) == 1
+    assert machine._cores(tmp_path) == 1
 
-    assert workers._free_memory_bytes(tmp_path, tmp_path) is None
+    assert machine._free_memory_bytes(tmp_path, tmp_path) is None
     (tmp_path / "meminfo").write_text("MemTotal: 900 kB\nMemAvailable:   500 kB\n")
-    assert workers._free_memory_bytes(tmp_path, tmp_path) == 512_000
+    assert machine._free_memory_bytes(tmp_path, tmp_path) == 512_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert workers._free_memory_bytes(tmp_path, tmp_path) == 512_000
+    assert machine._free_memory_bytes(tmp_path, tmp_path) == 512_000
     (tmp_path / "memory.max").write_text("400000\n")
-    assert workers._free_memory_bytes(tmp_path, tmp_path) == 400_000
+    assert machine._free_memory_bytes(tmp_path, tmp_path) == 400_000
 
 
 def test_as_many_processes_as_cores_and_memory_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_cores", lambda: 8)
-    for memory, processes in ((None, 8), (100 * workers.WORKER_BYTES, 8), (3 * workers.WORKER_BYTES, 3), (1, 1)):
-        monkeypatch.setattr(workers, "_free_memory_bytes", lambda memory=memory: memory)
-        assert workers.default_processes() == processes
+    monkeypatch.setattr(machine, "_cores", lambda: 8)
+    for memory, processes in ((None, 8), (100 * machine.WORKER_BYTES, 8), (3 * machine.WORKER_BYTES, 3), (1, 1)):
+        monkeypatch.setattr(machine, "_free_memory_bytes", lambda memory=memory: memory)
+        assert machine.default_processes() == processes

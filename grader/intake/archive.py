@@ -216,7 +216,7 @@ def unpack(listing: Listing, target: Path, limits: Archive, *, free_ratio_bytes:
     """
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-{os.getpid()}-", dir=target.parent))
     try:
         files = _unpack_all(listing, partial, limits, free_ratio_bytes)
         with _writing(target):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grader.audio import Audio
-from grader.metrics import crepe
+from grader.metrics import crepe, crepe_device
 from grader.metrics.crepe import Activations, Capacity
+from grader.metrics.crepe_device import DeviceCrepe
 from grader.metrics.pitch import PitchTrack, decode
 
 if TYPE_CHECKING:
@@ -24,21 +25,27 @@ that a frame's activations do not depend on how many frames follow it."""
 
 
 class BuiltinEngine:
-    def __init__(self, capacity: Capacity, weights_file: Path | None = None) -> None:
+    """device: ``cpu``, ``cuda``, or None for the GPU where there is one that can be used."""
+
+    def __init__(self, capacity: Capacity, weights_file: Path | None = None, device: str | None = None) -> None:
         self._capacity: Capacity = capacity
         self._weights_file = weights_file
+        self._device = device or crepe_device.device()
+        self._block_frames = BLOCK_FRAMES if self._device == "cpu" else crepe_device.BLOCK_FRAMES
 
     def settings(self) -> dict[str, Any]:
         digest = crepe.weights_sha256(self._capacity, self._weights_file)
-        return {"engine": "builtin", "capacity": self._capacity, "weights_sha256": digest, "precision": "float32"}
+        known = {"engine": "builtin", "capacity": self._capacity, "weights_sha256": digest}
+        return {**known, "device": self._device, "precision": "float32"}
 
     def activations(self, signal: Audio, first_frame: int = 0) -> tuple[int, Activations]:
-        first_frame -= first_frame % BLOCK_FRAMES
+        block = self._block_frames
+        first_frame -= first_frame % block
         frames = crepe.frame_count(len(signal))
         margin = crepe.FRAME_SAMPLES // 2
-        padded = np.pad(signal, (margin, margin + BLOCK_FRAMES * crepe.HOP_SAMPLES))
-        length = (BLOCK_FRAMES - 1) * crepe.HOP_SAMPLES + crepe.FRAME_SAMPLES
-        starts = range(first_frame * crepe.HOP_SAMPLES, frames * crepe.HOP_SAMPLES, BLOCK_FRAMES * crepe.HOP_SAMPLES)
+        padded = np.pad(signal, (margin, margin + block * crepe.HOP_SAMPLES))
+        length = (block - 1) * crepe.HOP_SAMPLES + crepe.FRAME_SAMPLES
+        starts = range(first_frame * crepe.HOP_SAMPLES, frames * crepe.HOP_SAMPLES, block * crepe.HOP_SAMPLES)
         blocks = each(self._network, [padded[start : start + length] for start in starts])
         return first_frame, np.concatenate(blocks)[: frames - first_frame]
 
@@ -46,10 +53,11 @@ class BuiltinEngine:
         return decode(activations)
 
     @cached_property
-    def _network(self) -> FastCrepe:
+    def _network(self) -> FastCrepe | DeviceCrepe:
         from grader.metrics import crepe_fast, crepe_network
 
-        return crepe_fast.FastCrepe(crepe_network.load(self._capacity, self._weights_file))
+        network = crepe_network.load(self._capacity, self._weights_file)
+        return crepe_fast.FastCrepe(network) if self._device == "cpu" else DeviceCrepe(network, self._device)
 
 
 def each(network: Callable[[Audio], Activations], blocks: list[Audio]) -> list[Activations]:

@@ -7,20 +7,21 @@ lasting: the next run tries again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-import soundfile as sf
 
 from grader import rubric
 from grader.audio import Audio, wav
 from grader.errors import EnvironmentProblem, GraderError
 from grader.metrics import embedding, frechet, m_stft
+from grader.metrics.crepe import Capacity
 from grader.metrics.frechet import Embedding, FrechetScore
 from grader.metrics.pitch import PitchTrack, PitchTracker, PreparedPitch, Thresholds
 from grader.metrics.scores import ClipScore, Scores
@@ -55,8 +56,6 @@ class Measurement:
         return {name: getattr(self, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray] | None:
-        if self.track is not None:
-            return {name: values.astype(np.float32) for name, values in vars(self.track).items()}
         return None if self.embedding is None else {"embedding": self.embedding}
 
     def without_arrays(self) -> Measurement:
@@ -78,6 +77,19 @@ class Prepared:
     pitch: PreparedPitch | str | None = None
 
 
+@dataclass(frozen=True)
+class _PitchSettings:
+    """What a pitch tracker is made of."""
+
+    capacity: Capacity
+    weights_file: Path | None
+    engine: Literal["builtin", "crepe"]
+    thresholds: Thresholds
+
+    def tracker(self) -> PitchTracker:
+        return PitchTracker(self.capacity, self.weights_file, self.engine, self.thresholds)
+
+
 class Evaluator:
     """The metrics as the rubric sets them. Cheap to make and to pickle: networks are loaded when first needed."""
 
@@ -85,12 +97,9 @@ class Evaluator:
         """``source`` is chosen here where it is not given, which may download weights."""
         self.source = source or embedding.choose(metrics.fad, Progress())
         f0 = metrics.log2_f0
-        self._pitch = PitchTracker(
-            f0.capacity,
-            Path(f0.weights_file) if f0.weights_file else None,
-            f0.engine,
-            Thresholds(f0.min_confidence, f0.min_hz, f0.max_hz),
-        )
+        limits = Thresholds(f0.min_confidence, f0.min_hz, f0.max_hz)
+        self._f0 = _PitchSettings(f0.capacity, Path(f0.weights_file) if f0.weights_file else None, f0.engine, limits)
+        self._pitch = self._f0.tracker()
 
     def settings(self) -> Mapping[Metric, dict[str, Any]]:
         """Everything each metric's numbers depend on besides the audio, JSON-able. Does not import torch.
@@ -112,9 +121,26 @@ class Evaluator:
                 f"the package {error.name} is not installed", help="pip install 'grader[grading]'"
             ) from None
 
-    def prepare(self, reference: Path, want: Collection[Metric] = METRICS) -> Prepared:
+    def track_settings(self) -> dict[str, Any]:
+        """Everything a clip's pitch depends on besides the audio, JSON-able."""
+        return self._pitch.track_settings()
+
+    def files(self) -> tuple[Path, ...]:
+        """Weight files named in the rubric or fetched: what a worker elsewhere needs besides its packages."""
+        return tuple(path for path in (self.source.weights, self._f0.weights_file) if path)
+
+    def with_files(self, places: Mapping[Path, Path]) -> Evaluator:
+        """The same evaluator where those files lie elsewhere."""
+        weights, f0 = self.source.weights, self._f0
+        moved = copy(self)
+        moved.source = replace(self.source, weights=weights and places[weights])
+        moved._f0 = replace(f0, weights_file=f0.weights_file and places[f0.weights_file])
+        moved._pitch = moved._f0.tracker()
+        return moved
+
+    def prepare(self, reference: Path | bytes, want: Collection[Metric] = METRICS) -> Prepared:
         """Read a reference (wav or FLAC, any rate) and compute what the wanted metrics need of it."""
-        audio = wav.load(reference, SAMPLE_RATE_HZ)
+        audio = wav.recording(reference, "a reference").load(SAMPLE_RATE_HZ)
         if "log2_f0" not in want:
             return Prepared(audio)
         try:
@@ -124,27 +150,31 @@ class Evaluator:
         except Exception as error:
             return Prepared(audio, _sentence("the pitch tracker failed on the reference", error))
 
-    def embed(self, path: Path, audio: Audio | None = None) -> Measurement:
-        """The embedding of a file's first channel at its own rate; ``audio`` is the file, where it was read already."""
+    def embed(self, file: Path | bytes | wav.Recording) -> Measurement:
+        """The embedding of a file's first channel at its own rate."""
         if self.source.kind == "none":
             return Measurement.failed(self.source.reason or "no embedding")
 
         def embed() -> Measurement:
-            facts = sf.info(path)
-            if audio is not None and (facts.samplerate, facts.channels) == (SAMPLE_RATE_HZ, 1):
-                return Measurement(embedding=self._embed(audio, SAMPLE_RATE_HZ))
-            channels, rate_hz = sf.read(path, dtype="float32", always_2d=True)
-            return Measurement(embedding=self._embed(channels[:, 0], rate_hz))
+            found = file if isinstance(file, wav.Recording) else wav.recording(file)
+            return Measurement(embedding=self._embed(found.first(), found.rate_hz))
 
         return _guarded(embed)
 
-    def measure(self, prepared: Prepared, prediction: Path, want: Collection[Metric] = METRICS) -> Measured:
-        """The wanted metrics of one prediction, its file read once."""
-        audio = wav.load(prediction, SAMPLE_RATE_HZ)
+    def measure(
+        self,
+        prepared: Prepared,
+        prediction: Path | bytes,
+        want: Collection[Metric] = METRICS,
+        track: PitchTrack | None = None,
+    ) -> Measured:
+        """The wanted metrics of one prediction, its file read once. track: its pitch, where that is known already."""
+        found = wav.recording(prediction, "a clip")
+        audio = found.load(SAMPLE_RATE_HZ)
         measures: dict[Metric, Callable[[], Measurement]] = {
             "m_stft": lambda: _m_stft(prepared, audio),
-            "log2_f0": lambda: self._log2_f0(prepared, audio),
-            "fad": lambda: self.embed(prediction, audio),
+            "log2_f0": lambda: self._log2_f0(prepared, audio, track),
+            "fad": lambda: self.embed(found),
         }
         return {metric: _guarded(measure) for metric, measure in measures.items() if metric in want}
 
@@ -195,10 +225,10 @@ class Evaluator:
             fad_left_out=tuple(score.left_out) if score else (),
         )
 
-    def _log2_f0(self, prepared: Prepared, audio: Audio) -> Measurement:
+    def _log2_f0(self, prepared: Prepared, audio: Audio, track: PitchTrack | None = None) -> Measurement:
         if not isinstance(prepared.pitch, PreparedPitch):
             return Measurement.failed(prepared.pitch or "the reference's pitch was not prepared")
-        score = self._pitch.log2_f0(prepared.pitch, audio)
+        score = self._pitch.log2_f0(prepared.pitch, audio, track)
         frames, total, track = score.frames, score.total_frames, score.prediction
         return Measurement(score.semitones, score.reason, frames == 0, frames, total, track=track)
 

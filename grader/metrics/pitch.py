@@ -22,7 +22,7 @@ from grader.metrics import crepe
 from grader.metrics.crepe import Activations, Capacity
 from grader.metrics.viterbi import BINS, viterbi_path
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a change here, in CREPE's or in Viterbi's code changes a number or what is kept beside it."""
 
 SAMPLE_RATE_HZ = 22050
@@ -47,22 +47,32 @@ class PitchTrack:
     f0_hz: Values
     confidence: Values
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PitchTrack:
+        return cls(arrays["f0_hz"], arrays["confidence"])
+
 
 @dataclass(frozen=True)
 class PreparedPitch:
-    """What is computed once per reference: the clip, its activations (frames, 360), and its track."""
+    """What is computed once per reference: the clip, its activations (frames, 360), and its track.
+
+    longer: its tracks when padded to so many samples, kept as they are asked for.
+    """
 
     audio: Audio
     activations: Activations
     track: PitchTrack
+    longer: dict[int, PitchTrack] = field(default_factory=dict, repr=False, compare=False)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {"audio": self.audio, "activations": self.activations, **vars(self.track)}
+        return {"audio": self.audio, "activations": self.activations, **self.track.arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PreparedPitch:
-        track = PitchTrack(arrays["f0_hz"], arrays["confidence"])
-        return cls(arrays["audio"], arrays["activations"], track)
+        return cls(arrays["audio"], arrays["activations"], PitchTrack.from_arrays(arrays))
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,11 @@ class PitchTracker:
 
     def settings(self) -> dict[str, Any]:
         """Everything a score depends on besides the audio, JSON-able. Raises :class:`EnvironmentProblem`."""
-        return {"version": VERSION, **self._engine.settings(), **asdict(self.thresholds)}
+        return {**self.track_settings(), **asdict(self.thresholds)}
+
+    def track_settings(self) -> dict[str, Any]:
+        """Everything a track depends on besides the audio."""
+        return {"version": VERSION, **self._engine.settings()}
 
     def track(self, audio: Audio) -> PitchTrack:
         """The pitch of a clip of shape (samples,); 1 + floor(its samples at 16 kHz / 160) frames."""
@@ -120,11 +134,13 @@ class PitchTracker:
         activations = self._engine.activations(_signal(reference, len(reference)))[1]
         return PreparedPitch(reference, activations, self._engine.decode(activations))
 
-    def log2_f0(self, reference: PreparedPitch, prediction: Audio) -> Log2F0:
-        """The distance of a prediction of shape (samples,) from its reference."""
+    def log2_f0(self, reference: PreparedPitch, prediction: Audio, track: PitchTrack | None = None) -> Log2F0:
+        """The distance of a prediction of shape (samples,) from its reference.
+
+        track: the prediction's, padded to the reference's length where that is longer, if it is known already.
+        """
         samples = max(len(reference.audio), len(prediction))
-        padded = np.pad(prediction, (0, samples - len(prediction)))
-        track = self.track(padded)
+        track = track or self.track(np.pad(prediction, (0, samples - len(prediction))))
         return replace(log2_f0(self.reference_track(reference, samples), track, self.thresholds), prediction=track)
 
     def reference_track(self, reference: PreparedPitch, samples: int) -> PitchTrack:
@@ -135,6 +151,11 @@ class PitchTracker:
         """
         if samples <= len(reference.audio):
             return reference.track
+        if samples not in reference.longer:
+            reference.longer[samples] = self._longer_track(reference, samples)
+        return reference.longer[samples]
+
+    def _longer_track(self, reference: PreparedPitch, samples: int) -> PitchTrack:
         before, after = _signal(reference.audio, len(reference.audio)), _signal(reference.audio, samples)
         changed = np.flatnonzero(before != after[: len(before)])
         first_sample = int(changed[0]) if len(changed) else len(before)

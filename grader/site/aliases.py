@@ -47,10 +47,11 @@ def people(path: Path, student_ids: Iterable[str], opt_in: Mapping[str, str]) ->
     """
     ids = sorted(student_ids)
     seed, known = _read(path)
-    drawn = {**known}
+    drawn, taken = {**known}, set(known.values())
     for student_id in ids:
         if student_id not in drawn:
-            drawn[student_id] = _draw(seed, student_id, set(drawn.values()))
+            drawn[student_id] = _draw(seed, student_id, taken)
+            taken.add(drawn[student_id])
     if drawn != known or not path.exists():
         _write(path, {"private": "who is who in public; keep this file to yourself", "seed": seed, "aliases": drawn})
     labels = {student_id: opt_in.get(student_id.upper(), drawn[student_id]) or student_id for student_id in ids}
@@ -65,12 +66,12 @@ def who_is(path: Path) -> dict[str, str]:
 
 
 def _draw(seed: str, student_id: str, taken: set[str]) -> str:
+    first, last = _FIRST.split(), _LAST.split()
     for attempt in range(10_000):
         text = f"{attempt}\n{student_id}".encode("utf-8", "backslashreplace")
         number = int.from_bytes(hmac.digest(bytes.fromhex(seed), text, "sha256")[:8], "big")
-        first, last = _FIRST.split(), _LAST.split()
         alias = f"{first[number % len(first)]} {last[number // len(first) % len(last)]}"
-        if attempt > 50:  # the class is larger than there are pairs
+        if attempt > 20:  # the class is larger than there are pairs
             alias = f"{alias} {attempt}"
         if alias not in taken:
             return alias

@@ -11,35 +11,37 @@ from grader.grades import snapshots
 from grader.grades.leaderboard import Leaderboard, leaderboard
 from grader.progress import Progress
 from grader.scoring import CourseScores
-from grader.site import aliases, redaction, render
+from grader.site import aliases, redaction, render, student_page
 from grader.site.aliases import Person
 from grader.site.audience import Audience, file_key
 from grader.site.media import clips, payload
 from grader.site.media.clips import Clips
-from grader.store import Store
+from grader.store import Store, content_key, file_sha256
 
 ALIASES = "aliases.json"
 
 
-def grade(course: Course, *, processes: int | None, shown: Progress) -> Leaderboard:
+def grade(course: Course, *, processes: int | None, shown: Progress, cluster: str | None = None) -> Leaderboard:
     """Score what is missing and grade everyone.
 
     Raises what reading the tables, scoring and grading raise (:class:`grader.errors.GraderError`); the tables are read
     first, so that a wrong line is told before any work. Finished scores are kept either way.
     """
     with course.store() as store:
-        return _grade(course, store, processes, shown)[0]
+        return _grade(course, store, processes, cluster, shown)[0]
 
 
-def _grade(course: Course, store: Store, processes: int | None, shown: Progress) -> tuple[Leaderboard, CourseScores]:
+def _grade(
+    course: Course, store: Store, processes: int | None, cluster: str | None, shown: Progress
+) -> tuple[Leaderboard, CourseScores]:
     sent, report_points, decisions, roster = course.sent(), course.report_points(), course.ledger(), course.roster()
-    scores = scoring.score_course(course, store, processes=processes, shown=shown)
+    scores = scoring.score_course(course, store, processes=processes, cluster=cluster, shown=shown)
     reruns = rerun.known(course, store)
     return leaderboard(course.rubric, scores, sent, report_points, reruns, decisions, roster), scores
 
 
 def build(
-    course: Course, *, processes: int | None, shown: Progress, public: Path | None = None
+    course: Course, *, processes: int | None, shown: Progress, cluster: str | None = None, public: Path | None = None
 ) -> tuple[Leaderboard, Path]:
     """Make the site of ``course`` and keep a snapshot; returns the leaderboard and the index page's path.
 
@@ -53,18 +55,18 @@ def build(
             help="name another folder with --out, such as site-public",
         )
     with course.store() as store:
-        board, scores = _grade(course, store, processes, shown)
+        board, scores = _grade(course, store, processes, cluster, shown)
         number, is_new = snapshots.take(board, course.snapshots)
         if is_new and number > 1:
             shown.note(f"snapshot {number}: `grader diff` says who moved")
         heard = clips.make(course, board, scores, store, processes=processes, shown=shown)
-    page = _private(board, heard, course.site)
+        page = _private(board, heard, course.site, store)
     if public:
         _public(board, heard, course, public)
     return board, page
 
 
-def _private(board: Leaderboard, heard: Clips, site: Path) -> Path:
+def _private(board: Leaderboard, heard: Clips, site: Path, store: Store) -> Path:
     keys = {row.grade.student_id: file_key(row.grade.student_id) for row in board.rows}
     people = {clips.owner(row): Person(keys[row.grade.student_id], row.grade.student_id) for row in board.rows}
     scripts, media = _clips(board, heard, people, references=True)
@@ -72,10 +74,26 @@ def _private(board: Leaderboard, heard: Clips, site: Path) -> Path:
         language=board.rubric.site.language,
         keys=keys,
         clips=tuple(Path(name).stem for name in scripts),
+        student_pages=True,
     )
     page = render.publish(board, site, audience, scripts)
-    render.tidy(site, {*render.files(board, audience), *scripts, *media})
+    students = {row.grade.student_id: f"students/{keys[row.grade.student_id]}.html" for row in board.rows}
+    _students(board, heard, site, store, students)
+    render.tidy(site, {*render.files(board, audience), *scripts, *media, *students.values()})
     return page
+
+
+def _students(board: Leaderboard, heard: Clips, site: Path, store: Store, files: dict[str, str]) -> None:
+    """Everyone's own page. One that is there, made from the same, is neither made nor written again."""
+    for row in board.rows:
+        file = files[row.grade.student_id]
+        key = content_key(file=file, inputs=student_page.inputs(row, board, heard, board.rubric.site.language))
+        known = store.get("student_page", key)
+        if known and (site / file).is_file() and store.sha256(site / file) == known["sha256"]:
+            continue
+        text = student_page.student_html(row, board, heard, site, board.rubric.site.language)
+        render.write({file: text}, site)
+        store.put("student_page", key, {"sha256": file_sha256(site / file)})
 
 
 def _public(board: Leaderboard, heard: Clips, course: Course, folder: Path) -> None:

@@ -37,7 +37,7 @@ def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
         "metrics": [{"key": column.metric, "label": column.label, "unit": column.unit} for column in columns],
         "anchors": [] if audience.public else [[anchor.score, anchor.percent] for anchor in board.curve.anchors],
     }
-    return _render(
+    return render(
         "index.html",
         audience,
         page="index",
@@ -64,9 +64,7 @@ def listen_html(board: Leaderboard, audience: Audience) -> str:
         "f0_label": metric_label("log2_f0", board.fad_name),
         "m_stft_label": metric_label("m_stft", board.fad_name),
     }
-    return _render(
-        "listen.html", audience, page="listen", scripts=LISTEN_SCRIPTS, given=given, rubric=rubric, view=view
-    )
+    return render("listen.html", audience, page="listen", scripts=LISTEN_SCRIPTS, given=given, rubric=rubric, view=view)
 
 
 def assets() -> dict[str, bytes]:
@@ -79,7 +77,8 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _render(template: str, audience: Audience, **values: Any) -> str:
+def render(template: str, audience: Audience, **values: Any) -> str:
+    """A page from its template, which also knows ``t``, ``audience`` and ``public``."""
     said = strings.of(audience.language)
     return (
         templates()

@@ -183,10 +183,11 @@ def test_settings_are_json_and_need_no_torch() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert json.loads(printed) == {
-        "version": 2,
+        "version": 3,
         "engine": "builtin",
         "capacity": "tiny",
         "weights_sha256": "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432",
+        "device": "cpu",
         "precision": "float32",
         "min_confidence": 0.6,
         "min_hz": 50.0,
