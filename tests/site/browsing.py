@@ -1,6 +1,7 @@
 """Real Chromium for the tests of pages: one for the whole run, and a page that is watched while a test uses it."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,14 @@ class Watched:
         return [url for url in self.asked if not url.startswith(inside)]
 
 
+def until(page: Any, expression: str, *, seconds: float = 10) -> None:
+    """Wait till ``expression`` holds in ``page``. Playwright's own waiting needs eval, which the pages forbid."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({expression})"):
+        assert time.monotonic() < end, f"never so: {expression}"
+        page.wait_for_timeout(20)
+
+
 @contextmanager
 def watched(browser: Any, folder: Path) -> Iterator[Watched]:
     """At the end nothing may have been said on the console, and nothing been asked for outside of ``folder``."""
@@ -46,5 +55,5 @@ def watched(browser: Any, folder: Path) -> Iterator[Watched]:
     yield watch
     for context in watch.contexts:
         context.close()
-    assert watch.said == []
-    assert watch.strangers() == []
+    assert watch.said == [], watch.said
+    assert watch.strangers() == [], watch.strangers()

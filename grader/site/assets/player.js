@@ -4,13 +4,23 @@
 // From disk a page may not read sound into memory, only play it, so each source is an audio element. The silent ones are
 // held in step by their rate (nobody hears them bend) and are set anew only where they are far off.
 window.grader = window.grader || {};
-grader.Player = class extends EventTarget {
+grader.Player = (() => {
+// Started together, sources stay together by themselves, and mending costs some 30 ms each time: so it is done late.
+const NEAR_S = 0.012, FAR_S = 0.08; // silent sources further off than FAR are mended till they are nearer than NEAR
+// −120 dB is silence to people. To Chromium it is not: what is wholly silent runs by a clock of its own, which falls behind.
+const SILENT = 1e-6;
+const probe = new Audio();
+probe.volume = 0.5;
+const VOLUME = probe.volume === 0.5; // on some phones only the user sets it: there the silent are muted
+const HEARD_S = 0.045; // what is heard next and is further off jumps there, with a gap
+return class extends EventTarget {
   constructor() {
     super();
     this.tracks = new Map(); // key -> { audio, gain, url, failed }
     this.current = null; // wanted to be heard
     this.heard = null; // heard now: stays the one before until the wanted one can play
     this.playing = false;
+    this.starting = null; // set while all wait for each other
     this.loop = null; // { from, to } in seconds
     this.matched = true;
     this.seconds = 0;
@@ -38,7 +48,7 @@ grader.Player = class extends EventTarget {
     if (!this.tracks.has(this.current)) this.current = this.tracks.keys().next().value ?? null;
     for (const track of this.tracks.values()) {
       if (Math.abs(track.audio.currentTime - at) > 0.02) track.audio.currentTime = at;
-      if (this.playing) track.audio.play().catch(() => {});
+      if (this.playing && !this.starting) track.audio.play().catch(() => {});
     }
     this.level();
     if (this.current !== null) this.pick(this.current);
@@ -48,7 +58,6 @@ grader.Player = class extends EventTarget {
     const audio = new Audio();
     const track = { audio, url, gain: 0, failed: false };
     audio.preload = "auto";
-    audio.muted = true;
     audio.src = url;
     audio.addEventListener("error", () => { track.failed = true; this.tell("failed"); });
     audio.addEventListener("ended", () => { if (this.tracks.get(this.heard) === track) this.ended(); });
@@ -76,11 +85,11 @@ grader.Player = class extends EventTarget {
     const handOver = () => {
       if (this.current !== key || this.tracks.get(key) !== track) return;
       const at = this.time;
-      track.audio.playbackRate = 1;
-      if (Math.abs(track.audio.currentTime - at) > 0.02) track.audio.currentTime = at;
-      if (this.playing && track.audio.paused) track.audio.play().catch(() => {});
-      for (const other of this.tracks.values()) other.audio.muted = other !== track;
+      if (track.audio.playbackRate !== 1) track.audio.playbackRate = 1;
+      if (Math.abs(track.audio.currentTime - at) > (this.playing ? HEARD_S : 0.002)) track.audio.currentTime = at;
+      if (this.playing && !this.starting && track.audio.paused) track.audio.play().catch(() => {});
       this.heard = key;
+      this.sound();
       this.tell("heard");
     };
     if (track.audio.readyState >= 3 || this.heard === null) handOver();
@@ -90,16 +99,17 @@ grader.Player = class extends EventTarget {
 
   play() {
     if (!this.tracks.size) return;
+    this.playing = true;
     if (this.loop && (this.time < this.loop.from - 0.01 || this.time >= this.loop.to)) this.seek(this.loop.from);
     else if (this.time >= this.seconds - 0.05) this.seek(0);
-    this.playing = true;
-    for (const track of this.tracks.values()) track.audio.play().catch(() => {});
+    else this.start();
     this.tell("state");
   }
 
   pause() {
     const at = this.time;
     this.playing = false;
+    this.starting = null;
     for (const track of this.tracks.values()) {
       track.audio.pause();
       track.audio.playbackRate = 1;
@@ -113,11 +123,24 @@ grader.Player = class extends EventTarget {
   seek(seconds) {
     const at = Math.max(0, Math.min(seconds, this.seconds));
     for (const track of this.tracks.values()) {
+      track.audio.pause();
       track.audio.playbackRate = 1;
       track.audio.currentTime = at;
     }
-    if (this.playing) for (const track of this.tracks.values()) if (track.audio.paused) track.audio.play().catch(() => {});
+    if (this.playing) this.start();
     this.tell("time");
+  }
+
+  // All start at once, when all that can be had soon has got there: each on its own would be some 100 ms apart.
+  async start() {
+    const mine = this.starting = {};
+    const end = performance.now() + 400;
+    const tracks = [...this.tracks.values()];
+    const ready = ({ audio, failed }) => failed || (!audio.seeking && audio.readyState >= 3);
+    while (!tracks.every(ready) && performance.now() < end) await new Promise((done) => setTimeout(done, 5));
+    if (this.starting !== mine) return;
+    this.starting = null;
+    if (this.playing) for (const { audio } of this.tracks.values()) audio.play().catch(() => {});
   }
 
   setLoop(loop) {
@@ -127,8 +150,19 @@ grader.Player = class extends EventTarget {
   }
 
   level() {
-    for (const track of this.tracks.values()) track.audio.volume = this.matched ? Math.min(1, 10 ** (track.gain / 20)) : 1;
+    this.sound();
     this.tell("level");
+  }
+
+  // How loud a source is when it is heard, 0 … 1.
+  volume(track) { return this.matched ? Math.min(1, 10 ** (track.gain / 20)) : 1; }
+
+  sound() {
+    for (const [key, track] of this.tracks) {
+      const heard = key === this.heard;
+      if (VOLUME) track.audio.volume = heard ? this.volume(track) : SILENT;
+      else track.audio.muted = !heard;
+    }
   }
 
   ended() {
@@ -141,20 +175,23 @@ grader.Player = class extends EventTarget {
 
   tick() {
     if (!this.playing) return;
-    if (this.loop && this.time >= this.loop.to) this.seek(this.loop.from);
+    if (!this.starting && this.loop && this.time >= this.loop.to) this.seek(this.loop.from);
     this.tell("time");
   }
 
   keepStep() {
     const heard = this.tracks.get(this.heard);
-    if (!this.playing || !heard || heard.audio.paused) return;
+    if (!this.playing || this.starting || !heard || heard.audio.paused) return;
     if (this.loop && this.time >= this.loop.to) this.seek(this.loop.from); // also where nothing is painted
     for (const track of this.tracks.values()) {
       const audio = track.audio;
       if (track === heard || audio.paused || audio.seeking || audio.readyState < 3) continue;
       const behind = heard.audio.currentTime - audio.currentTime;
-      if (Math.abs(behind) > 0.3) audio.currentTime = heard.audio.currentTime;
-      audio.playbackRate = Math.abs(behind) < 0.004 ? 1 : 1 + Math.max(-0.3, Math.min(0.3, behind * 4));
+      if (Math.abs(behind) > 0.4) audio.currentTime = heard.audio.currentTime;
+      const mend = Math.abs(behind) > (audio.playbackRate === 1 ? FAR_S : NEAR_S) && Math.abs(behind) <= 0.4;
+      const rate = mend ? 1 + Math.max(-0.25, Math.min(0.25, Math.round(behind * 40) / 10)) : 1;
+      if (audio.playbackRate !== rate) audio.playbackRate = rate;
     }
   }
 };
+})();
