@@ -139,6 +139,7 @@
         make("span", { class: "called" }, make("bdi", {}, each.name), make("small", { class: "level" }, level(each)), make("small", { class: "said" }, each.said)));
       pick.addEventListener("click", () => hearOf(each.key));
       const row = make("li", { class: each.kind }, pick);
+      row.source = each.key;
       row.dataset.key = votes.blind && each.kind === "student" ? each.letter : each.key;
       if (each.kind === "student") {
         const step = (hands, sign, words) => {
@@ -158,7 +159,7 @@
     mark();
   };
   const mark = () => {
-    [...find("sources").children].forEach((row, index) => row.querySelector(".pick").setAttribute("aria-pressed", String(stage[index].key === player.current)));
+    for (const row of find("sources").children) row.querySelector(".pick").setAttribute("aria-pressed", String(row.source === player.current));
     seen.mark(player.current);
   };
 
