@@ -261,6 +261,13 @@ class Site(_Section):
         return {student.upper(): name for student, name in names.items()}
 
 
+class Tells(_Section):
+    waveform_db: float
+    audio_db: float
+    code_percent: Percent
+    file_kb: Positive
+
+
 class Rubric(_Section):
     """The whole homework. Field names are the keys of rubric.yaml; see there for what each means."""
 
@@ -279,6 +286,7 @@ class Rubric(_Section):
     late: Late
     report: Report
     rerun: Rerun
+    tells: Tells
     site: Site
 
     @field_validator("timezone")
