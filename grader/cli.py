@@ -342,6 +342,33 @@ def rerun(
 
 
 @main.command()
+@course_option
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@click.option("--json", "as_json", is_flag=True, help="Print all tells with their evidence as JSON.")
+def tells(course_dir: Path, jobs: int | None, as_json: bool) -> None:
+    """Say what a TA should listen to or read: tells, never verdicts. Nothing is deducted.
+
+    Looked at are clips that hold the recording's own waveform, clips alike between students or with a baseline, equal
+    weight files, overlapping code, and reruns that differ; what known_sources/ in the course folder holds is allowed to
+    everyone. The same stands in site/tells.html with the sounds to listen to, for the TA only.
+    """
+    import json
+
+    from rich.console import Console
+
+    from grader import course, progress
+    from grader.site import build
+    from grader.tells import report
+
+    with progress.on(Console(stderr=True)) as shown:
+        told, page = build.look(course.find(course_dir), processes=jobs, shown=shown)
+    if as_json:
+        click.echo(json.dumps(told.as_json(), ensure_ascii=False, indent=1))
+    else:
+        click.echo("\n".join(report.lines(told, page)))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def doctor(as_json: bool) -> None:
     """Say what this machine can do for reruns, and fire real attacks at its sandbox.

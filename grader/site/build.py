@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader import rerun, scoring
+from grader import rerun, scoring, tells
 from grader.course import Course
 from grader.errors import GraderError
 from grader.grades import snapshots
 from grader.grades.leaderboard import Leaderboard, leaderboard
 from grader.progress import Progress
+from grader.rerun.evidence import Evidence
 from grader.scoring import CourseScores
-from grader.site import aliases, redaction, render, student_page
+from grader.site import aliases, pages, redaction, render, student_page
 from grader.site.aliases import Person
 from grader.site.audience import Audience, file_key
 from grader.site.media import clips, payload
 from grader.site.media.clips import Clips
 from grader.store import Store, content_key, file_sha256
+from grader.tells import Tells
+from grader.tells import page as tells_page
 
 ALIASES = "aliases.json"
 
@@ -60,13 +63,29 @@ def build(
         if is_new and number > 1:
             shown.note(f"snapshot {number}: `grader diff` says who moved")
         heard = clips.make(course, board, scores, store, processes=processes, shown=shown)
-        page = _private(board, heard, course.site, store)
+        told = tells.tells(course, scores, _reruns(board), store, processes=processes, shown=shown)
+        page = _private(board, heard, told, course.site, store)
     if public:
         _public(board, heard, course, public)
     return board, page
 
 
-def _private(board: Leaderboard, heard: Clips, site: Path, store: Store) -> Path:
+def look(course: Course, *, processes: int | None, shown: Progress, cluster: str | None = None) -> tuple[Tells, Path]:
+    """Score what is missing and write only the page of tells; returns them and its path. Raises as :func:`grade`."""
+    with course.store() as store:
+        board, scores = _grade(course, store, processes, cluster, shown)
+        told = tells.tells(course, scores, _reruns(board), store, processes=processes, shown=shown)
+    render.write(
+        {**pages.assets(), tells_page.NAME: tells_page.tells_page(told, course.rubric, course.site)}, course.site
+    )
+    return told, course.site / tells_page.NAME
+
+
+def _reruns(board: Leaderboard) -> dict[str, Evidence]:
+    return {row.grade.student_id: row.rerun for row in board.rows if row.rerun}
+
+
+def _private(board: Leaderboard, heard: Clips, told: Tells, site: Path, store: Store) -> Path:
     keys = {row.grade.student_id: file_key(row.grade.student_id) for row in board.rows}
     people = {clips.owner(row): Person(keys[row.grade.student_id], row.grade.student_id) for row in board.rows}
     scripts, media = _clips(board, heard, people, references=True)
@@ -75,11 +94,13 @@ def _private(board: Leaderboard, heard: Clips, site: Path, store: Store) -> Path
         keys=keys,
         clips=tuple(Path(name).stem for name in scripts),
         student_pages=True,
+        files=(*Audience.files, tells_page.NAME),
     )
     page = render.publish(board, site, audience, scripts)
+    render.write({tells_page.NAME: tells_page.tells_page(told, board.rubric, site, audience)}, site)
     students = {row.grade.student_id: f"students/{keys[row.grade.student_id]}.html" for row in board.rows}
     _students(board, heard, site, store, students)
-    render.tidy(site, {*render.files(board, audience), *scripts, *media, *students.values()})
+    render.tidy(site, {*render.files(board, audience), tells_page.NAME, *scripts, *media, *students.values()})
     return page
 
 

@@ -21,9 +21,7 @@ NAME = "tells.html"
 def tells_page(tells: Tells, rubric: Rubric, site: Path, audience: Audience | None = None) -> str:
     """The page as HTML. site: the folder that it will lie in, from which the sounds are linked."""
     audience = audience or Audience(language=rubric.site.language)
-    of_kind: Mapping[Kind, list[Tell]] = {
-        kind: [tell for tell in tells.found if tell.kind is kind] for kind in Kind
-    }
+    of_kind: Mapping[Kind, list[Tell]] = {kind: [tell for tell in tells.found if tell.kind is kind] for kind in Kind}
 
     def href(path: Path) -> str:
         relative = os.path.relpath(path.absolute(), site.absolute())
