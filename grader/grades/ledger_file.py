@@ -100,7 +100,7 @@ def _scalar(key: str, value: Any) -> str:
     if key not in _TEXTS and (not isinstance(value, str) or _PLAIN.fullmatch(text)):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
 @contextmanager
