@@ -132,11 +132,9 @@ def course(tmp_path: Path) -> Course:
     return Course(tmp_path)
 
 
-def add(course: Course, *words: str, reason: str | None = "because", **named: Any) -> list[str]:
+def add(course: Course, *words: str, reason: str | None = "because") -> list[str]:
     kind, who, *values = words
-    return decide(
-        course, kind, who, values, reason=reason, by=named.get("by", "lin"), at=named.get("at", "2023-11-03 14:00")
-    )
+    return decide(course, kind, who, values, reason=reason, by="lin", at="2023-11-03 14:00")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
