@@ -232,6 +232,38 @@ def gradebook(
     sys.exit(1 if filled.lost else 0)
 
 
+@main.group()
+def feedback() -> None:
+    """Give feedback back to where hand-ins came from."""
+
+
+@feedback.command(name="canvas")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@course_option
+def feedback_canvas(out: Path, jobs: int | None, course_dir: Path) -> None:
+    """Zip each student's own page into OUT as Canvas takes it back (“Upload Submissions”).
+
+    Every file has exactly the name under which the student's upload came in the bulk download, by which Canvas knows
+    whose it is. Pages are brought up to date first. Exit status 1: somebody who handed in gets nothing this way.
+    """
+    from rich.console import Console
+
+    from grader import course, progress
+    from grader.intake.canvas import record
+    from grader.site import feedback as feedbacks
+    from grader.site.build import build
+
+    found = course.find(course_dir)
+    imported = record.load(found.state)
+    with progress.on(Console(stderr=True)) as shown:
+        board, _ = build(found, processes=jobs, shown=shown)
+    made = feedbacks.bundle(board, imported, found.site)
+    feedbacks.save(made, out)
+    click.echo("\n".join(feedbacks.lines(made, out)))
+    sys.exit(1 if made.left else 0)
+
+
 @main.command()
 @click.argument("ids", nargs=-1)
 @course_option
