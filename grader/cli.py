@@ -122,8 +122,14 @@ def demo(folder: Path) -> None:
     type=click.Choice(["text", "json", "gradescope"]),
     help="text, json as with --json, or Gradescope's results.json of one hand-in.",
 )
+@click.option("--lang", type=click.Choice(["en", "zh-TW"]), help="Of the text (default: the rubric's, else LANG's).")
 def check(
-    paths: tuple[Path, ...], course_dir: Path | None, rubric_path: Path | None, as_json: bool, form: str | None
+    paths: tuple[Path, ...],
+    course_dir: Path | None,
+    rubric_path: Path | None,
+    as_json: bool,
+    form: str | None,
+    lang: str | None,
 ) -> None:
     """Check hand-ins: zip files, unpacked folders, or folders full of either.
 
@@ -138,7 +144,7 @@ def check(
     planned = command.plan(paths, course_dir, rubric_path)
     if form == "gradescope" and len(planned.uploads) != 1:
         raise click.UsageError(f"--format gradescope is about one hand-in, and there are {len(planned.uploads)} here")
-    screen = render.Screen()
+    screen = render.Screen(language=lang or command.language(planned))
     reports = []
     for report in command.run(planned):
         reports.append(report)

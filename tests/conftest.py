@@ -1,4 +1,4 @@
-"""For every test: no download of weights, and no weights that happen to lie in the cache of whoever runs the tests."""
+"""For every test: no weights, neither downloaded nor out of the cache of whoever runs it, and no other language."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,4 +12,5 @@ def _weights_of_nobody() -> Iterator[None]:
         patch.setenv("GRADER_VGGISH_URL", "")
         patch.setenv("GRADER_CACHE", folder)
         patch.setenv("TORCH_HOME", folder)
+        patch.setenv("LC_ALL", "C.UTF-8")
         yield

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader import course, rubric
+from grader import course, rubric, words
 from grader.checks import CheckReport, check
 from grader.course import Course
 from grader.errors import CourseError
@@ -56,6 +56,12 @@ def plan(paths: Sequence[Path], course_dir: Path | None = None, rubric_path: Pat
         upload = _newest(hand_in, path.parent) if hand_in else path
         uploads.append((upload, hand_in if hand_in and _asked_for(hand_in, path, here) else None))
     return Plan(tuple(uploads), tuple(strays), rules, here.mel_paths() if here else {})
+
+
+def language(planned: Plan) -> str:
+    """The rubric's, where it is not English; else the one that the surroundings ask for."""
+    asked = planned.rubric.site.language
+    return asked if asked != words.ENGLISH else words.of_surroundings()
 
 
 def run(planned: Plan) -> Iterator[CheckReport]:

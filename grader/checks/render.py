@@ -6,7 +6,8 @@ failed | skipped | broke, ``reason`` of a skip, ``findings``) and ``clips`` (``n
 ``samples`` of each clip that can be scored, or null). A finding has ``code`` (stable), ``severity``: error | warning |
 note, ``whose``: student | environment | grader, ``where``, ``what``, ``fix``, and ``template`` and ``facts``, of which
 those sentences are made. ``strays`` are about files in a folder of hand-ins that belong to nobody. Keys may be added,
-never renamed. Everything is ASCII, names of files are escaped as they are on the screen.
+never renamed. Everything is ASCII, names of files are escaped as they are on the screen. It is English always; what a
+person reads on the screen may be in another language.
 """
 
 from __future__ import annotations
@@ -17,23 +18,20 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from grader import words
 from grader.checks import CheckReport
 from grader.checks.graph import UNMET
 from grader.checks.records import CheckResult, Status
-from grader.checks.say import counted, listed
-from grader.findings import Finding, Severity, Whose
+from grader.checks.say import listed
+from grader.findings import Finding, Severity
 from grader.intake.names import printable
+from grader.site import strings
 
-_GROUPS = {
-    "archive": ("Upload", "opens and unpacks whole"),
-    "clips": ("Clips", "all there, under their names"),
-    "audio": ("Audio", "right format, nothing silent, no two the same"),
-    "mels": ("Mels", "lengths and contents fit the test mels"),
-    "companions": ("Documents", "report, README and requirements.txt are there and open"),
-}
+_GROUPS = ("archive", "clips", "audio", "mels", "companions")
 _MARKS = {
     Severity.ERROR: ("✗", "bold red"),
     Severity.WARNING: ("!", "bold yellow"),
@@ -60,9 +58,12 @@ def as_json(reports: Sequence[CheckReport], strays: Sequence[Finding] = ()) -> s
 
 
 class Screen:
-    """A console that never fails on a character its terminal does not know (Windows' code pages, a log in ASCII)."""
+    """A console that never fails on a character its terminal does not know (Windows' code pages, a log in ASCII).
 
-    def __init__(self, console: Console | None = None) -> None:
+    language: one of :func:`grader.words.languages`; where the terminal cannot show it, English is spoken.
+    """
+
+    def __init__(self, console: Console | None = None, language: str = words.ENGLISH) -> None:
         reconfigure = getattr(sys.stdout, "reconfigure", None)
         if console is None and reconfigure:
             reconfigure(errors="backslashreplace")
@@ -72,13 +73,22 @@ class Screen:
             self._knows_marks = True
         except (UnicodeEncodeError, LookupError):
             self._knows_marks = False
+        try:
+            strings.of(language)("check.fine").encode(self._console.encoding)
+        except (UnicodeEncodeError, LookupError):
+            language = words.ENGLISH
+        self._texts, self.words = strings.of(language), words.of(language)
+
+    def say(self, key: str, **values: object) -> str:
+        """One of the texts in ``strings/…/check.toml``."""
+        return self._texts(f"check.{key}", **values)
 
     def line(self, mark: tuple[str, str] = ("", ""), *parts: str | tuple[str, str], indent: int = 2) -> None:
         """One paragraph, wrapped behind its mark."""
         text = Text()
         for part in parts:
-            words, style = part if isinstance(part, tuple) else (part, "")
-            text.append(words if self._knows_marks else words.translate(_PLAIN), style)
+            written, style = part if isinstance(part, tuple) else (part, "")
+            text.append(written if self._knows_marks else written.translate(_PLAIN), style)
         sign, style = mark
         head = Text(" " * indent).append(sign if self._knows_marks else sign.translate(_PLAIN), style)
         head.append(" " if sign else "")
@@ -95,12 +105,13 @@ def show(report: CheckReport, screen: Screen, *, brief: bool = False) -> None:
     """A line for each group of checks, then what was found, errors first; ``brief``: one line where that is nothing."""
     name = printable(report.source.name)
     if brief and report.ok and not any(finding.severity is Severity.WARNING for finding in report.findings):
-        tally = _tally(report.findings)
-        screen.line(_PASSED, (name, "bold"), ": nothing to mend" + (f" ({tally})" if tally else ""), indent=0)
+        before, after = screen.say("nothing", name="\0").split("\0")
+        screen.line(_PASSED, before, (name, "bold"), after + _in_brackets(report.findings, screen), indent=0)
         return
-    screen.line(("", ""), (name, "bold"), f"  student {report.student_id or 'unknown'}", indent=0)
-    for group, (title, fine) in _GROUPS.items():
-        _show_group(title, fine, [result for result in report.results if result.group == group], screen)
+    student = screen.say("student", student=report.student_id or screen.say("unknown"))
+    screen.line(("", ""), (name, "bold"), f"  {student}", indent=0)
+    for group in _GROUPS:
+        _show_group(group, [result for result in report.results if result.group == group], screen)
     for severity in Severity:
         _show_findings([finding for finding in report.findings if finding.severity is severity], screen)
     screen.gap()
@@ -111,27 +122,28 @@ def show(report: CheckReport, screen: Screen, *, brief: bool = False) -> None:
 def show_summary(reports: Sequence[CheckReport], strays: Sequence[Finding], screen: Screen) -> None:
     """After several reports: files that belong to nobody, and how many hand-ins are fine."""
     if strays:
-        screen.line(("", ""), ("Files that belong to nobody", "bold"), indent=0)
+        screen.line(("", ""), (screen.say("strays"), "bold"), indent=0)
         _show_findings(strays, screen)
         screen.gap()
     if len(reports) > 1:
         fine = sum(report.ok for report in reports)
-        screen.line(("", ""), f"{fine} of {len(reports)} hand-ins can be graded as they are.", indent=0)
+        screen.line(("", ""), screen.say("summary", fine=fine, count=len(reports)), indent=0)
 
 
-def _show_group(title: str, fine: str, results: Sequence[CheckResult], screen: Screen) -> None:
+def _show_group(group: str, results: Sequence[CheckResult], screen: Screen) -> None:
     findings = [finding for result in results for finding in result.findings]
     worst = next((severity for severity in Severity if any(f.severity is severity for f in findings)), None)
     skipped = [result for result in results if result.status is Status.SKIPPED]
-    label = f"{title:<10} "
+    label = set_cell_size(screen.say(group), 10) + " "
     if worst in (Severity.ERROR, Severity.WARNING):
-        screen.line(_MARKS[worst], label, (_tally(findings), _MARKS[worst][1]))
+        screen.line(_MARKS[worst], label, (_tally(findings, screen), _MARKS[worst][1]))
     elif skipped and len(skipped) == len(results):
         reason = skipped[0].reason
-        why = " before that is mended" if reason.startswith(UNMET) else f": {reason}"
-        screen.line(_SKIPPED, (f"{label}not checked{why}", "dim"))
+        blocked = reason.startswith(UNMET)
+        why = screen.say("blocked") if blocked else screen.say("skipped", reason=screen.words.sentence(reason))
+        screen.line(_SKIPPED, (label + why, "dim"))
     elif results:
-        screen.line(_PASSED, label, fine + (f" ({_tally(findings)})" if findings else ""))
+        screen.line(_PASSED, label, screen.say(f"{group}_fine") + _in_brackets(findings, screen))
 
 
 def _show_findings(findings: Iterable[Finding], screen: Screen) -> None:
@@ -147,49 +159,51 @@ def _show_findings(findings: Iterable[Finding], screen: Screen) -> None:
             _show_one(same, screen)
         rest = [finding for same in shown[most:] for finding in same]
         if rest:
-            screen.line(("", ""), f"and {len(rest)} more like it: {_places(rest)}", indent=4)
+            screen.line(("", ""), screen.say("more", count=len(rest), places=_places(rest, screen)), indent=4)
 
 
 def _show_one(same: Sequence[Finding], screen: Screen) -> None:
     first = same[0]
     mark = _MARKS[first.severity]
-    places = _places(same) + (f" ({len(same)} files)" if len(same) > 1 else "")
+    places = _places(same, screen) + (screen.say("files", count=len(same)) if len(same) > 1 else "")
     screen.line(mark, (places, "bold"))
-    blame = {
-        Whose.STUDENT: "",
-        Whose.ENVIRONMENT: "This machine is to blame, not the hand-in. ",
-        Whose.GRADER: "A bug of the grader, not of the hand-in. ",
-    }[first.whose]
-    screen.line(("", ""), (blame, "bold magenta"), first.what_text(), indent=4)
+    blame = screen.say(f"whose_{first.whose}")
+    screen.line(("", ""), (blame, "bold magenta"), screen.words.what(first), indent=4)
     if first.fix:
-        screen.line(("→", "green"), first.fix_text(), indent=4)
+        screen.line(("→", "green"), screen.words.fix(first), indent=4)
 
 
-def _places(findings: Sequence[Finding]) -> str:
+def _places(findings: Sequence[Finding], screen: Screen) -> str:
     """Where: entries without the name of the upload, which stands at the top."""
     names = [finding.where.split(" › ", 1)[-1] for finding in findings]
     if len(names) > 1:
         names = sorted(name.rsplit("/", 1)[-1] for name in names)
         names.sort(key=lambda name: [int(digits) for digits in re.findall("[0-9]{1,9}", name)])
     more = len(names) - _MOST_NAMES
-    return listed(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return listed(names[:_MOST_NAMES]) + (screen.say("more_places", count=more) if more > 0 else "")
 
 
 def _show_verdict(report: CheckReport, screen: Screen) -> None:
-    tally = _tally([finding for finding in report.findings if finding.severity is not Severity.NOTE])
+    tally = _tally([finding for finding in report.findings if finding.severity is not Severity.NOTE], screen)
     if report.broke:
-        screen.line(
-            ("!", "bold magenta"), ("The grader itself failed in places; tell whoever runs it.", "bold magenta")
-        )
+        screen.line(("!", "bold magenta"), (screen.say("broke"), "bold magenta"))
     if report.ok:
-        screen.line(_PASSED, ("This can be graded as it is", "green"), f"; {tally} to look at." if tally else ".")
+        end = screen.say("to_look_at", tally=tally) if tally else screen.say("fine_end")
+        screen.line(_PASSED, (screen.say("fine"), "green"), end)
     elif report.submission is not None:
-        screen.line(_MARKS[Severity.WARNING], ("The clips can be scored", "yellow"), f"; beside them {tally}.")
+        screen.line(_MARKS[Severity.WARNING], (screen.say("scored"), "yellow"), screen.say("beside", tally=tally))
     else:
-        screen.line(_MARKS[Severity.ERROR], ("This cannot be graded as it is", "bold red"), f": {tally}.")
+        screen.line(_MARKS[Severity.ERROR], (screen.say("not_fine"), "bold red"), screen.say("found", tally=tally))
 
 
-def _tally(findings: Sequence[Finding]) -> str:
+def _tally(findings: Sequence[Finding], screen: Screen) -> str:
     """Such as ``2 errors, 1 warning``."""
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
-    return ", ".join(counted(number, str(severity)) for severity, number in counts.items() if number)
+    return screen.say("comma").join(
+        screen.say(str(severity), count=number) for severity, number in counts.items() if number
+    )
+
+
+def _in_brackets(findings: Sequence[Finding], screen: Screen) -> str:
+    """Such as `` (1 note)``; nothing where nothing was found."""
+    return screen.say("bracket", tally=_tally(findings, screen).strip()) if findings else ""

@@ -9,16 +9,19 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grader import words
+from grader.findings import Finding
 from tests.hostile.archives import archive
 from tests.hostile.audio import audio
 from tests.hostile.corpus import Case
 from tests.hostile.documents import documents
+from tests.speaking import english_left
 
 CASES = [*archive, *audio, *documents]
 MOST_MEMORY_KB = 500_000
@@ -101,9 +104,24 @@ def test_a_hostile_hand_in(case: Case, outcomes: dict[str, Future[Outcome]]) -> 
     else:
         clip_results = [result for result in report["results"] if result["group"] != "companions" or not case.course]
         assert not [f for result in clip_results for f in result["findings"] if f["severity"] != "note"]
+    assert [left for finding in found for left in _english_in_chinese(Finding.from_json(finding))] == []
     assert outcome.report["ok"] == (case.status == 0)
     assert outcome.changed == set()
     assert outcome.memory_kb < MOST_MEMORY_KB
+
+
+def _english_in_chinese(finding: Finding) -> list[str]:
+    """English left in what a finding says in Chinese, names and messages of other programs aside."""
+    chinese = words.of("zh-TW")
+    names = ("names", "stored", "example", "error", "folder", "others", "counts", "clip", "place", "student")
+    foreign = {"archive-damaged", "archive-damaged-entry", "report-damaged", "report-too-much", "wav-unreadable"}
+    hidden = {name: "…" for name in names if name in finding.facts}
+    if finding.code in foreign:
+        hidden["reason"] = "…"
+    if finding.code.startswith(("folder", "archive-case")):
+        hidden |= {"found": "…", "other": "…"}
+    shown = replace(finding, facts={**finding.facts, **hidden})
+    return [left for text in (chinese.what(shown), chinese.fix(shown)) if (left := english_left(text))]
 
 
 def test_every_maker_has_a_name_of_its_own() -> None:
