@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import jinja2
 
+from grader import words
 from grader.grades import numbers
 from grader.grades.late import duration
 from grader.grades.leaderboard import Leaderboard
@@ -105,6 +106,8 @@ def templates() -> jinja2.Environment:
         duration=duration,
         label=metric_label,
         link=_link,
+        what=lambda finding, language: words.of(language).what(finding),
+        fix=lambda finding, language: words.of(language).fix(finding),
     )
     return environment
 

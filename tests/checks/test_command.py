@@ -1,5 +1,6 @@
 """``grader check`` as students and TAs run it."""
 
+import io
 import json
 import os
 import re
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
 
 from grader import rubric
-from grader.checks import command
+from grader.checks import command, render
+from grader.cli import main
 from grader.errors import CourseError
 from tests.making import good_clips, pdf_bytes, tone, wav_bytes, zipped
+from tests.speaking import english_left
 
 CLIPS = good_clips()
 HEAVY = {"torch", "librosa", "scipy", "numba", "soxr", "auraloss", "pypdf", "dask"}
@@ -205,3 +210,33 @@ def test_it_starts_at_once(tmp_path: Path, arguments: list[str], most_s: float) 
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     taken = [float(subprocess.check_output(whole, cwd=tmp_path, env=environment)) for _ in range(3)]
     assert min(taken) < most_s
+
+
+def test_it_speaks_chinese_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zipped({**CLIPS, "r12345678/003.wav": b""}, tmp_path / "r12345678.zip")
+    upload = str(tmp_path / "r12345678.zip")
+    english = CliRunner().invoke(main, ["check", upload])
+    asked = CliRunner().invoke(main, ["check", upload, "--lang", "zh-TW"])
+    assert (english.exit_code, asked.exit_code) == (1, 1)
+    assert "The file is empty (0 bytes)." in english.output
+    assert "檔案是空的（0 位元組）。" in asked.output
+    assert "目前無法評分： 1 個錯誤。" in asked.output
+    assert "未檢查：此處沒有測試用的梅爾頻譜" in asked.output
+    assert [line for line in asked.output.splitlines() if english_left(line)] == []
+    monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
+    assert CliRunner().invoke(main, ["check", upload]).output == asked.output
+    assert CliRunner().invoke(main, ["check", upload, "--lang", "en"]).output == english.output
+    as_json = CliRunner().invoke(main, ["check", upload, "--json", "--lang", "zh-TW"])
+    assert "The file is empty (0 bytes)." in as_json.output
+
+
+def test_the_rubric_may_choose_the_language(tmp_path: Path) -> None:
+    text = rubric.default_path().read_text(encoding="utf-8")
+    (tmp_path / "rubric.yaml").write_text(text.replace("language: en ", "language: zh-TW "), encoding="utf-8")
+    zipped(CLIPS, tmp_path / "r12345678.zip")
+    assert "可以直接評分" in CliRunner().invoke(main, ["check", str(tmp_path / "r12345678.zip")]).output
+
+
+def test_a_terminal_that_cannot_show_it_is_spoken_to_in_english() -> None:
+    console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert render.Screen(console, "zh-TW").say("fine") == "This can be graded as it is"
