@@ -112,10 +112,8 @@ def leaderboard(
 
 def _inputs(scores: CourseScores) -> dict[str, Any]:
     """What the scores rest on besides the hand-ins."""
-    everyone = [
-        *scores.baselines.values(),
-        *(each.scores for _, each in sorted(scores.students.items()) if each.scores),
-    ]
+    students = [each.scores for _, each in sorted(scores.students.items()) if each.scores]
+    everyone = [*students, *scores.baselines.values()]
     references = sorted((each.name, each.sha256) for each in scores.references)
     settings = {metric: dict(known) for metric, known in everyone[0].settings.items()} if everyone else {}
     return {"settings": settings, "references": content_key(clips=references)}
