@@ -31,7 +31,10 @@ _INNOCENT = (
 
 def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], shown: Progress) -> list[Tell]:
     """A tell for each set of students who share files, most shared first; what cannot be read is added to ``notes``."""
-    public = {file["sha256"] for source in sources.known(course) for file in _read(source, course, store, notes)}
+    limits, all_limits = course.rubric.archive, sources.known_limits(course)
+    least = round(course.rubric.tells.file_kb * 1000)
+    known = sources.known(course)
+    public = {file["sha256"] for source in known for file in _read(source, all_limits, least, store, notes)}
     if course.test_mels.is_dir():
         public |= {store.sha256(path) for path in course.test_mels.iterdir() if path.is_file()}
     who: defaultdict[str, set[str]] = defaultdict(set)
@@ -39,7 +42,7 @@ def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], 
     handed_in = list(sources.of_students(scores))
     shown.start("looking for equal files", float(len(handed_in)), len(handed_in))
     for student, source in handed_in:
-        for file in _read(source, course, store, notes):
+        for file in _read(source, limits, least, store, notes):
             if file["sha256"] not in public:
                 who[file["sha256"]].add(student)
                 what[student, file["sha256"]] = file
@@ -69,11 +72,10 @@ def _tell(students: tuple[str, ...], hashes: Sequence[str], what: dict[tuple[str
     return Tell(Kind.FILES, students, sentence + f"{total:.1f} MB together.", _INNOCENT, pieces)
 
 
-def _read(source: Path, course: Course, store: Store, notes: list[str]) -> list[dict[str, Any]]:
+def _read(source: Path, limits: Archive, least_bytes: int, store: Store, notes: list[str]) -> list[dict[str, Any]]:
     """The large files of a source; none, and a note, where it cannot be read."""
-    limits = sources.known_limits(course) if source in sources.known(course) else course.rubric.archive
     try:
-        return _large(source, limits, round(course.rubric.tells.file_kb * 1000), store)
+        return _large(source, limits, least_bytes, store)
     except ArchiveProblem as problem:
         notes.append(f"{source.name} could not be looked into for equal files ({problem.code})")
         return []
