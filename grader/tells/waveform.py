@@ -30,8 +30,8 @@ STAGE = "tell_waveform"
 ABOVE_BASELINES_DB = 10.0
 _ROOM_SAMPLES = 4096  # a clip may be a little longer than its recording
 _INNOCENT = (
-    "Nothing made from a mel alone comes near this. Ask for the code and rerun it; look whether the test recordings "
-    "are public somewhere."
+    "A recording put among the outputs by mistake, or test recordings that are public somewhere. Nothing made from a "
+    "mel alone comes near this: ask for the code and rerun it."
 )
 
 Agreement = Mapping[str, Aligned | None]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from grader.course import Course
 from grader.findings import Finding, Severity, Whose
+from grader.grades.grade import allowance
 from grader.intake.canvas.record import Record
 
 
@@ -14,12 +15,15 @@ def times(record: Record, students: Collection[str], course: Course) -> list[Fin
     """Findings for those of ``students`` (upper case) whose LATE mark stands alone or contradicts the table."""
     told = course.submission_times()
     rubric = course.rubric
-    limit = rubric.deadline_at + dt.timedelta(minutes=rubric.late.grace_minutes)
+    grace = dt.timedelta(minutes=rubric.late.grace_minutes)
+    ledger = course.ledger()
     findings, unknown = [], 0
     for student, late in sorted(record.late().items()):
         if student not in students:
             continue
         time = told.get(student)
+        allowed = allowance(rubric, ledger.of(student), "prediction")
+        limit = max(rubric.deadline_at, allowed.deadline or rubric.deadline_at) + grace
         if time is None and late:
             findings.append(
                 _finding(
@@ -42,13 +46,13 @@ def times(record: Record, students: Collection[str], course: Course) -> list[Fin
                     time=time.astimezone(rubric.zone).strftime("%Y-%m-%d %H:%M:%S"),
                 )
             )
-        elif not late and time > limit:
+        elif not late and time > limit and not allowed.waived:
             findings.append(
                 _finding(
                     "canvas-not-late",
                     student,
                     "submissions.csv has {time}, after the deadline, but Canvas does not mark this as late.",
-                    "Perhaps it was given more time in Canvas: then note the extension here too.",
+                    "Perhaps it was given more time in Canvas: then write that down here too, with `grader decide`.",
                     time=time.astimezone(rubric.zone).strftime("%Y-%m-%d %H:%M:%S"),
                 )
             )

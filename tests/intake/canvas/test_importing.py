@@ -206,6 +206,12 @@ def test_late_marks_and_known_times_are_compared(course: Course) -> None:
     )
     assert codes(outcome) == ["canvas-late-early", "canvas-late-no-time", "canvas-not-late"]
     assert outcome.complete
+    (course.root / "decisions.yaml").write_text(
+        "- at: 2023-11-01 12:00\n  student: b10902017\n  kind: extension\n  days: 1\n  reason: sick\n  by: Lin\n",
+        encoding="utf-8",
+    )
+    again = bring(course, {entry_name(CHEN, 701, "b10902017.zip"): inner_zip("x")})
+    assert codes(again) == []
 
 
 def test_without_times_a_file_has_the_latest_it_can_have(course: Course) -> None:
