@@ -39,9 +39,9 @@ $(VENV)/bin/python:
 	  || { rm -rf $(VENV); echo "Python's venv module is needed (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 
 $(VENV)/.grading: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun,tells]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun,cluster,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[grading,rerun,cluster,tells,test]'
 	@touch $@ $(VENV)/.grading
