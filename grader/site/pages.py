@@ -34,6 +34,7 @@ def index_html(board: Leaderboard, audience: Audience | None = None) -> str:
     said = strings.of(audience.language)
     given = {
         "texts": {**said.section("js"), **said.section("plots")},
+        "listen": bool(audience.clips),
         "deadline_h": [24 * step.days for step in board.rubric.late.steps],
         "metrics": [{"key": column.metric, "label": column.label, "unit": column.unit} for column in columns],
         "anchors": [] if audience.public else [[anchor.score, anchor.percent] for anchor in board.curve.anchors],

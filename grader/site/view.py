@@ -14,6 +14,7 @@ from typing import Any
 from grader.findings import Finding, Severity
 from grader.grades.leaderboard import Grade, Leaderboard, Row, Rung, missing_reason
 from grader.grades.points import metric_label
+from grader.grades.records import Interval
 from grader.metrics.scores import ClipScore, Scores
 from grader.site.tables import findings, scores
 
@@ -121,19 +122,13 @@ def marks_style(columns: list[Column]) -> str:
     return ";".join(places)
 
 
-def standing(row: Row) -> Any:
-    """A student's rank as far as the clips can tell it, where it has been worked out: ``first`` … ``last``."""
-    return getattr(row, "standing", None)
-
-
 def any_standing(board: Leaderboard) -> bool:
-    return any(standing(row) for row in board.ranked)
+    return any(row.standing for row in board.ranked)
 
 
-def interval(row: Row, metric: str) -> Any:
-    """The 95 % interval of a student's number, with ``low`` and ``high``, or None where it is not known."""
-    found = standing(row)
-    return found.intervals.get(metric) if found else None
+def interval(row: Row, metric: str) -> Interval | None:
+    """The 95 % interval of a student's number, where it is known."""
+    return row.standing.intervals.get(metric) if row.standing else None
 
 
 def tags(row: Row) -> list[str]:
@@ -218,11 +213,12 @@ def hours(board: Leaderboard, grade: Grade) -> float | None:
     return round((grade.lateness.submitted_at - board.rubric.deadline_at).total_seconds() / 3600, 2)
 
 
-def summary_findings(row: Row) -> list[Finding]:
-    """A few of a student's findings, the worst first, one of a kind."""
+def summary_findings(row: Row, *, notes: bool = True) -> list[Finding]:
+    """A few of a student's findings, the worst first, one of a kind. notes: also those with nothing to do about."""
     of_a_kind: dict[str, Finding] = {}
     for found in findings(row):
-        of_a_kind.setdefault(found.code, found)
+        if notes or found.severity is not Severity.NOTE:
+            of_a_kind.setdefault(found.code, found)
     order = list(Severity)
     return sorted(of_a_kind.values(), key=lambda found: order.index(found.severity))[:_SUMMARY]
 

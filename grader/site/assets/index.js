@@ -1,7 +1,7 @@
 "use strict";
 // The table: sorting, searching, picking, columns, opening.
 (() => {
-  const { text, remember, recall, make } = grader;
+  const { text, remember, recall, make, given } = grader;
   const find = (id) => document.getElementById(id);
   const table = find("board");
   const say = (words) => { find("status").textContent = words; };
@@ -12,11 +12,15 @@
   const heads = [...table.tHead.rows[0].cells];
 
   students.forEach((body, index) => {
+    const called = body.querySelector(".who bdi").textContent;
+    if (given.listen) {
+      const projector = document.documentElement.classList.contains("projector") ? "?projector" : "";
+      body.querySelector(".name").append(make("a", { class: "ear", href: `listen.html${projector}#on=${encodeURIComponent(body.dataset.key)}`, "aria-label": text("hear", { name: called }) }, "♪"));
+    }
     const more = body.querySelector(".more");
     if (!more) return;
     more.id = `more-${index}`;
-    const name = body.querySelector(".who bdi").textContent;
-    body.querySelector(".name").prepend(make("button", { type: "button", class: "toggle", "aria-expanded": "false", "aria-controls": more.id, "aria-label": text("more", { name }) }));
+    body.querySelector(".name").prepend(make("button", { type: "button", class: "toggle", "aria-expanded": "false", "aria-controls": more.id, "aria-label": text("more", { name: called }) }));
   });
   const open = (body, wanted) => {
     body.classList.toggle("open", wanted);
@@ -25,6 +29,14 @@
   table.addEventListener("click", (event) => {
     const toggle = event.target.closest(".toggle");
     if (toggle) open(toggle.closest("tbody"), toggle.getAttribute("aria-expanded") !== "true");
+  });
+  table.addEventListener("pointerover", (event) => {
+    const name = event.target.closest(".who bdi");
+    if (name) name.title = name.textContent;
+    const bar = event.target.closest("[data-i]");
+    if (!bar || bar.title) return;
+    const [low, high] = bar.dataset.i.split(" ");
+    bar.title = text("interval_is", { low, high });
   });
   const all = find("all");
   if (all) {

@@ -80,6 +80,7 @@
     for (const each of payload.sources) {
       each.pitch ||= each.f0 ? draw.pitch(each.f0) : null;
       each.shape ||= draw.peaks(each.peaks);
+      each.label ||= text(each.kind);
     }
     find("time").max = payload.seconds;
     rebuild();
@@ -109,7 +110,7 @@
     const found = wanted();
     const students = found.filter(({ kind }) => kind === "student");
     const letters = new Map(votes.shuffled(students.map(({ key }) => key)).map((key, index) => [key, Votes.letter(index)]));
-    const named = (each) => ({ ...each, letter: letters.get(each.key), name: votes.blind && each.kind === "student" ? text("student", { letter: letters.get(each.key) }) : each.label, said: scores(each) });
+    const named = (each) => ({ ...each, letter: letters.get(each.key), name: votes.blind && each.kind === "student" ? text("student_letter", { letter: letters.get(each.key) }) : each.label, said: scores(each) });
     const shown = found.map(named);
     if (!votes.blind) return shown;
     const byLetter = (a, b) => a.letter.length - b.letter.length || (a.letter < b.letter ? -1 : 1);

@@ -47,7 +47,7 @@ window.grader = window.grader || {};
   });
 
   if (root.classList.contains("projector")) {
-    for (const link of document.querySelectorAll("a[data-page]")) {
+    for (const link of document.querySelectorAll("a[href*='.html']")) {
       const [path, hash] = link.getAttribute("href").split("#");
       link.setAttribute("href", `${path}?projector${hash === undefined ? "" : `#${hash}`}`);
     }
