@@ -27,16 +27,16 @@ class Watched:
         """A page of its own, with storage of its own; ``page`` may carry a query and a fragment."""
         self.contexts.append(self.browser.new_context(viewport={"width": width, "height": height}, **options))
         opened = self.contexts[-1].new_page()
-        opened.set_default_timeout(10_000)
+        opened.set_default_timeout(30_000)
         opened.on("console", lambda message: self.said.append(message.text))
         opened.on("pageerror", lambda error: self.said.append(str(error)))
         opened.on("request", lambda request: self.asked.append(request.url))
-        opened.goto(f"{self.folder.as_uri()}/{page}")
+        opened.goto(page if page == "about:blank" else f"{self.folder.as_uri()}/{page}")
         return opened
 
     def strangers(self) -> list[str]:
         """Requests that left the folder."""
-        inside = (f"{self.folder.as_uri()}/", "blob:", "data:")
+        inside = (f"{self.folder.as_uri()}/", "blob:", "data:", "about:blank")
         return [url for url in self.asked if not url.startswith(inside)]
 
 

@@ -96,15 +96,14 @@ def test_a_class_of_300_is_small_and_opens_at_once(browser: Any, tmp_path: Path)
     assert page.stat().st_size < 500_000
     assert (tmp_path / "listen.html").stat().st_size < 50_000
     with watched(browser, tmp_path) as watch:
-        took_ms = []
-        for _ in range(3):  # a busy machine may need a second try
-            opened = watch.open("index.html")
-            assert opened.locator("tbody.student").count() == LARGE * 29 // 30
-            assert opened.locator("#plots svg").count() == 5
-            took_ms.append(opened.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-            if took_ms[-1] < 1500:
-                break
-        assert min(took_ms) < 1500, took_ms
+        opened = watch.open("about:blank")
+        counters = opened.context.new_cdp_session(opened)
+        counters.send("Performance.enable", {"timeDomain": "threadTicks"})  # a busy machine's clock says nothing
+        opened.goto(page.as_uri(), timeout=120_000)
+        metrics = {each["name"]: each["value"] for each in counters.send("Performance.getMetrics")["metrics"]}
+        assert opened.locator("tbody.student").count() == LARGE * 29 // 30
+        assert opened.locator("#plots svg").count() == 5
+        assert metrics["TaskDuration"] < 1.5, metrics
 
 
 def test_no_page_needs_more_than_its_own_folder(watch: Watched) -> None:

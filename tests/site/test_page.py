@@ -187,7 +187,7 @@ def test_a_value_far_off_does_not_squeeze_the_others() -> None:
         if str(each.get("class")).startswith("bar")
     ]
     first_of_row = bars[::3]
-    assert first_of_row[-1] == (["bar", "c0", "behind", "over"], 100.0)
+    assert first_of_row[-1] == (["bar", "c0", "behind", "over", "w"], 100.0)
     assert min(length for _, length in first_of_row) > 20
 
 
