@@ -18,11 +18,11 @@ import soundfile as sf
 from scipy import fft
 
 from grader.audio import wav
-from grader.grades.points import baseline_label
 from grader.progress import Progress
 from grader.store import Store, content_key
 from grader.tells.alignment import MAX_LAG_SAMPLES, align, spectrum
 from grader.tells.groups import groups
+from grader.tells.owners import label, student_of
 from grader.tells.records import Kind, Piece, Sound, Tell
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def tells(scores: CourseScores, rate_hz: int, threshold_db: float, store: Store,
     paths = {(owner, one.name): one.path for owner, clips in scores.recordings.items() for one in clips}
     result = []
     for members in groups(pairs):
-        students = tuple(sorted(name for name in members if name in scores.students))
-        if not students:
-            continue
+        students = tuple(sorted({student for owner in members if (student := student_of(owner, scores))}))
         inside = {pair: clips for pair, clips in sorted(pairs.items()) if pair[0] in members and pair[1] in members}
         pieces = [piece for pair, clips in inside.items() for piece in _pieces(pair, clips, paths, scores)]
         result.append(
@@ -71,7 +69,7 @@ def tells(scores: CourseScores, rate_hz: int, threshold_db: float, store: Store,
 def alike(
     scores: CourseScores, rate_hz: int, threshold_db: float, store: Store, shown: Progress
 ) -> dict[Pair, dict[str, tuple[float, int]]]:
-    """SI-SDR and lag of the clips that two sources share, by pair; at least one of a pair is a student."""
+    """SI-SDR and lag of the clips that two sources share, by pair: of two students, or of a student and a baseline."""
     references = {one.name: one for one in scores.references}
     found: defaultdict[Pair, dict[str, tuple[float, int]]] = defaultdict(dict)
     shown.start("comparing clips with each other", float(len(references)), len(references))
@@ -79,7 +77,7 @@ def alike(
         owners = {owner: one for owner, clips in scores.recordings.items() for one in clips if one.name == name}
         for first, second, si_sdr_db, lag in _of_clip(reference, owners, rate_hz, store):
             pair = (min(first, second), max(first, second))
-            if si_sdr_db >= threshold_db and not (set(pair) <= set(scores.baselines)):
+            if si_sdr_db >= threshold_db and student_of(first, scores) != student_of(second, scores):
                 found[pair][name] = (si_sdr_db, lag if pair[0] == first else -lag)
         shown.advance(1.0)
     shown.finish()
@@ -170,9 +168,9 @@ def _pieces(
     for name, (si_sdr_db, lag) in sorted(clips.items()):
         how = "equal" if si_sdr_db >= _EQUAL_DB else f"{si_sdr_db:.1f} dB"
         yield Piece(
-            f"{name}: {_label(pair[0], scores)}, {_label(pair[1], scores)}",
+            f"{name}: {label(pair[0], scores)}, {label(pair[1], scores)}",
             {"SI-SDR": how, "lag samples": lag},
-            tuple(Sound(_label(owner, scores), paths[owner, name]) for owner in pair),
+            tuple(Sound(label(owner, scores), paths[owner, name]) for owner in pair),
         )
 
 
@@ -181,10 +179,6 @@ def _sentence(pairs: Mapping[Pair, Mapping[str, tuple[float, int]]], count: int,
     for (first, second), clips in sorted(pairs.items(), key=lambda each: (-len(each[1]), each[0]))[:3]:
         equal = sum(value >= _EQUAL_DB for value, _ in clips.values())
         how = "equal" if equal == len(clips) else f"nearly equal ({equal} of them equal)" if equal else "nearly equal"
-        said.append(f"{_label(first, scores)} and {_label(second, scores)}: {len(clips)} of {count} clips {how}")
+        said.append(f"{label(first, scores)} and {label(second, scores)}: {len(clips)} of {count} clips {how}")
     more = len(pairs) - len(said)
     return "; ".join(said) + (f"; and {more} more pairs." if more > 0 else ".")
-
-
-def _label(owner: str, scores: CourseScores) -> str:
-    return baseline_label(owner) if owner in scores.baselines else owner

@@ -15,9 +15,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from grader.audio import wav
+from grader.grades.points import baseline_label
 from grader.progress import Progress
 from grader.store import Store, content_key
 from grader.tells.alignment import MAX_LAG_SAMPLES, Aligned, Spectrum, align, spectrum
+from grader.tells.owners import student_of
 from grader.tells.records import Kind, Piece, Sound, Tell
 from grader.workers import Failure, Job, Pool, default_processes
 
@@ -76,21 +78,26 @@ def tells(
     baselines = {name: found[name] for name in scores.baselines if name in found}
     recordings = {one.name: one.path for one in scores.references}
     result = []
-    for student in scores.students:
-        own = {name: each for name, each in found.get(student, {}).items() if each}
+    for owner in found:
+        student = student_of(owner, scores)
+        if student is None:
+            continue
+        own = {name: each for name, each in found[owner].items() if each}
         flagged = {
             name: each
             for name, each in own.items()
             if each.si_sdr_db >= max(threshold_db, _highest(name, baselines) + ABOVE_BASELINES_DB)
         }
         if flagged:
-            paths = {one.name: one.path for one in scores.recordings[student]}
-            result.append(_tell(student, own, flagged, baselines, paths, recordings))
+            paths = {one.name: one.path for one in scores.recordings[owner]}
+            shown_as = "" if owner == student else f"{owner}: "
+            result.append(_tell(student, shown_as, own, flagged, baselines, paths, recordings))
     return sorted(result, key=lambda tell: (-len(tell.evidence), tell.students))
 
 
 def _tell(
     student: str,
+    start: str,
     own: Mapping[str, Aligned],
     flagged: Mapping[str, Aligned],
     baselines: Mapping[str, Agreement],
@@ -99,12 +106,12 @@ def _tell(
 ) -> Tell:
     mean = fmean(each.si_sdr_db for each in own.values())
     beside = ", ".join(
-        f"{name} {fmean(values):.1f} dB"
+        f"{baseline_label(name)} {fmean(values):.1f} dB"
         for name, agreement in baselines.items()
         if (values := [each.si_sdr_db for each in agreement.values() if each])
     )
     sentence = (
-        f"{len(flagged)} of {len(own)} clips hold the recording's own waveform: SI-SDR up to "
+        f"{start}{len(flagged)} of {len(own)} clips hold the recording's own waveform: SI-SDR up to "
         f"{max(each.si_sdr_db for each in flagged.values()):.1f} dB; over all clips {mean:.1f} dB on average"
         + (f", beside {beside}." if beside else ".")
     )
@@ -113,7 +120,7 @@ def _tell(
             name,
             {"SI-SDR dB": round(each.si_sdr_db, 1), "lag samples": each.lag_samples}
             | {
-                f"{baseline} dB": round(agreement[name].si_sdr_db, 1)  # type: ignore[union-attr]
+                f"{baseline_label(baseline)} dB": round(agreement[name].si_sdr_db, 1)  # type: ignore[union-attr]
                 for baseline, agreement in baselines.items()
                 if agreement.get(name)
             },

@@ -1,5 +1,6 @@
 """Clips that are the same audio as another's."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from grader.audio import wav
 from grader.progress import Progress
 from grader.scoring import CourseScores
 from grader.store import Store
-from grader.tells import alike
+from grader.tells import alike, waveform
 from grader.tells.alignment import align, spectrum
 from grader.tells.groups import groups
 from tests.shared import SHARED, needs_shared
-from tests.tells.making import RATE_HZ, Clips, a_class, voice
+from tests.tells.making import RATE_HZ, Clips, a_class, recordings, voice
 from tests.tells.test_waveform import mp3, noisy
 
 NAMES = ["001.wav", "002.wav"]
@@ -65,6 +66,19 @@ def test_a_baseline_handed_in_is_told_and_baselines_are_not_compared(tmp_path: P
     assert tell.students == ("R2",)
     assert "R2 and Griffin-Lim: 2 of 2 clips equal" in tell.sentence
     assert [sound.label for sound in tell.evidence[0].listen] == ["R2", "Griffin-Lim"]
+
+
+def test_a_students_own_earlier_upload_is_no_copy_and_counts_as_the_students(tmp_path: Path) -> None:
+    found = a_class(tmp_path, {"R1": a_voice(1), "R2": a_voice(2)}, REFERENCES)
+    earlier = {"R1 (1 of 2)": found.recordings["R1"], "R2 (1 of 2)": recordings(tmp_path / "earlier", a_voice(1))}
+    found = dataclasses.replace(found, recordings={**found.recordings, **earlier})
+    with Store(tmp_path / "store") as store:
+        (tell,) = alike.tells(found, RATE_HZ, 10.0, store, Progress())
+        assert waveform.tells(found, RATE_HZ, 5.0, store, 1, Progress()) == []
+    assert tell.students == ("R1", "R2")
+    assert "R1 and R2 (1 of 2): 2 of 2 clips equal" in tell.sentence
+    alone = dataclasses.replace(found, recordings={name: found.recordings[name] for name in ("R1", "R1 (1 of 2)")})
+    assert pairs(alone, tmp_path / "store") == {}
 
 
 def test_all_who_share_stand_together(tmp_path: Path) -> None:
