@@ -23,6 +23,7 @@ from grader.audio.mel import mel_spectrogram
 from grader.course import Course
 from grader.errors import CourseError, EnvironmentProblem
 from grader.findings import Whose
+from grader.grades.leaderboard import leaderboard
 from grader.metrics.evaluate import Evaluator, Measurement
 from grader.metrics.pitch import PitchTracker
 from grader.progress import Lines
@@ -482,3 +483,29 @@ def measured(course: Course) -> int:
         return 0
     with contextlib.closing(course.store()) as store:
         return int(store._db.execute("SELECT count(*) FROM record WHERE stage = 'm_stft'").fetchone()[0])
+
+
+def test_every_hand_in_is_scored_where_the_best_counts(course: Course, computed: list[str]) -> None:
+    entries = {f"{GOOD.lower()}/{n:03d}.wav": wav_bytes(noisy(n, 0.05)) for n in range(1, CLIPS + 1)}
+    zipped(entries, course.submissions / f"{GOOD.lower()}-1.zip")
+    (course.root / "submissions.csv").write_text(
+        f"student_id,submitted_at,file\n{GOOD},2023-11-01 10:00,{GOOD}.zip\n{GOOD},2023-11-01 11:00,{GOOD}-1.zip\n"
+    )
+    latest = scored(course)
+    assert latest.students[GOOD].earlier == ()
+    both = scored(changed(course, "several_hand_ins: latest", "several_hand_ins: best"))
+    (first,) = both.students[GOOD].earlier
+    assert first.scores == both.students[LATE_COPY].scores  # the same bytes under another name
+    assert both.students[GOOD].scores == latest.students[GOOD].scores == latest.students[NOISY].scores
+    assert computed == []  # both uploads' clips were known from others
+    assert {first.owner, GOOD} <= set(both.recordings)
+    assert first.content != both.students[GOOD].content
+
+    course = changed(course, "score: griffin_lim * 2", "score: 1000")
+    course = changed(course, "score: griffin_lim,", "score: 100,")
+    course = changed(course, "score: 1.142", "score: 0.0001")
+    board = leaderboard(course.rubric, both, course.sent(), {})
+    (row,) = (row for row in board.rows if row.grade.student_id == GOOD)
+    assert row.result == first
+    assert row.grade.score == first.scores.m_stft  # type: ignore[union-attr]
+    assert f"Of 2 hand-ins {GOOD.lower()}.zip counts" in row.grade.late_why
