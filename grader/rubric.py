@@ -289,6 +289,16 @@ class Rubric(_Section):
     tells: Tells
     site: Site
 
+    @model_validator(mode="after")
+    def _ranked_by_what_earns_points(self) -> Self:
+        named = [each.metric for each in self.points.metrics or ()]
+        if named and self.metrics.rank_by not in named:
+            raise ValueError(
+                f"points.metrics must hold {self.metrics.rank_by}, the ranking metric (metrics.rank_by): "
+                "otherwise ranks and points would go by different things"
+            )
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:

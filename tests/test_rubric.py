@@ -126,3 +126,49 @@ def test_an_unreadable_file(tmp_path) -> None:
 
 def test_the_model_and_the_file_name_the_same_keys() -> None:
     assert set(yaml.safe_load(TEXT)) == set(rubric.Rubric.model_fields)
+
+
+METRICS = "  metrics: [{{metric: {}, anchors: [{{score: 1.0, percent: 100}}, {{score: 2.0, percent: 0}}]}}]\n"
+ANCHORS = TEXT[TEXT.index("  anchors:") : TEXT.index("bonus:")]
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (
+            "  metrics: [{metric: m_stft, weight: 2, anchors: [{score: 1.0, percent: 100}, {score: 2.0, percent: 0}]}]\n",
+            None,
+        ),
+        ("", "points: needs either anchors"),
+        (ANCHORS + "  metrics: [{metric: m_stft, weight: 2, anchors: []}]\n", "points.metrics.0.anchors"),
+        (
+            "  metrics: [{metric: fad, weight: 1, anchors: [{score: 1.0, percent: 1}, {score: 2.0, percent: 0}]}]\n",
+            "hold m_stft",
+        ),
+        (
+            "  metrics: [{metric: m_stft, wait: 1, anchors: []}]\n",
+            "points.metrics.0.wait: unknown key; did you mean weight",
+        ),
+    ],
+)
+def test_points_by_the_ranking_metric_or_by_several(points: str, said: str | None) -> None:
+    text = TEXT.replace(ANCHORS, points)
+    if said is None:
+        assert rubric.parse(text).points.metrics
+    else:
+        assert said in problems(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2023-11-03 23:59", "2023-11-03T23:59:59.999999+08:00"),
+        ("2023-11-03 23:59:00", "2023-11-03T23:59:00+08:00"),
+        ("2023-11-03", "2023-11-03T23:59:59.999999+08:00"),
+        ("2023-11-03T23:59+01:00", "2023-11-03T23:59:59.999999+01:00"),
+        ("20231103T235900Z", "2023-11-03T23:59:00+00:00"),
+        ("2023-11-03T10:00:00.5", "2023-11-03T10:00:00.500000+08:00"),
+    ],
+)
+def test_a_time_without_seconds_lasts_until_its_end(text: str, end: str) -> None:
+    assert rubric.last_instant(text, rubric.load().zone) == dt.datetime.fromisoformat(end)

@@ -87,16 +87,16 @@ def leaderboard(
         each = replace(graded.grade, late_lines=late_lines, would_change=would_change)
         if result and rubric.late.several_hand_ins == "best" and graded.index is not None:
             result = (*result.earlier, result)[graded.index]
-        rows.append(Row(each, result, (reruns or {}).get(student_id)))
+        newest = result is scores.students.get(student_id)  # the one whose code was rerun
+        rows.append(Row(each, result, (reruns or {}).get(student_id) if newest else None))
     ranked, podium = _ranked(rubric, rows)
     rungs = [
         Rung(name, baseline_label(name), found, found.of(rubric.metrics.rank_by), _would_earn(basis, found))
         for name, found in scores.baselines.items()
     ]
-    curves = basis.scale.curves
     return Leaderboard(
         rubric,
-        next((line for line in curves if line.metric == rubric.metrics.rank_by), curves[0]),
+        next(line for line in basis.scale.curves if line.metric == rubric.metrics.rank_by),
         basis.fad_name,
         ranked=ranked,
         unranked=tuple(row for row in rows if not _can_rank(row)),

@@ -149,9 +149,9 @@ class Leaderboard:
     """Everyone. ranked: best first, equal scores by ID. unranked: by ID. rungs: the baselines, best first.
 
     findings: about the course folder, never a student's fault. scale: how quality points are made; curve: its part
-    about the ranking metric (its first part, where the ranking metric earns nothing). podium: how sure the first three
-    are. facts: by student ID, all that a grade rests on besides the rubric and the decisions in ledger. inputs: what
-    the scores rest on besides the hand-ins: metric settings and the references' hash.
+    about the ranking metric. podium: how sure the first three are. facts: by student ID, all that a grade rests on
+    besides the rubric and the decisions in ledger. inputs: what the scores rest on besides the hand-ins: metric
+    settings and the references' hash.
     """
 
     rubric: Rubric

@@ -13,7 +13,8 @@ from typing import Any
 
 from grader.findings import Finding, Severity
 from grader.grades.leaderboard import Grade, Leaderboard, Row, Rung, missing_reason
-from grader.grades.points import metric_label
+from grader.grades.numbers import plain
+from grader.grades.points import Curve, metric_label
 from grader.grades.records import Interval
 from grader.metrics.scores import ClipScore, Scores
 from grader.site.tables import findings, scores
@@ -221,6 +222,20 @@ def summary_findings(row: Row, *, notes: bool = True) -> list[Finding]:
             of_a_kind.setdefault(found.code, found)
     order = list(Severity)
     return sorted(of_a_kind.values(), key=lambda found: order.index(found.severity))[:_SUMMARY]
+
+
+def curves(board: Leaderboard) -> tuple[Curve, ...]:
+    """Every curve that makes quality points."""
+    return board.scale.curves if board.scale else (board.curve,)
+
+
+def quality_metrics(board: Leaderboard) -> str:
+    """What quality points are made of: ``M-STFT``, or ``M-STFT (75 %), log2-F0 (25 %)``."""
+    if board.scale is None or len(board.scale.curves) == 1:
+        return board.curve.label
+    whole = sum(board.scale.weights)
+    pairs = zip(board.scale.curves, board.scale.weights, strict=True)
+    return ", ".join(f"{line.label} ({plain(100 * weight / whole)} %)" for line, weight in pairs)
 
 
 def drawing(board: Leaderboard) -> list[Dot]:
