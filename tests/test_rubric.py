@@ -135,20 +135,11 @@ ANCHORS = TEXT[TEXT.index("  anchors:") : TEXT.index("bonus:")]
 @pytest.mark.parametrize(
     ("points", "said"),
     [
-        (
-            "  metrics: [{metric: m_stft, weight: 2, anchors: [{score: 1.0, percent: 100}, {score: 2.0, percent: 0}]}]\n",
-            None,
-        ),
+        (METRICS.format("m_stft, weight: 2"), None),
         ("", "points: needs either anchors"),
-        (ANCHORS + "  metrics: [{metric: m_stft, weight: 2, anchors: []}]\n", "points.metrics.0.anchors"),
-        (
-            "  metrics: [{metric: fad, weight: 1, anchors: [{score: 1.0, percent: 1}, {score: 2.0, percent: 0}]}]\n",
-            "hold m_stft",
-        ),
-        (
-            "  metrics: [{metric: m_stft, wait: 1, anchors: []}]\n",
-            "points.metrics.0.wait: unknown key; did you mean weight",
-        ),
+        (ANCHORS + METRICS.format("m_stft, weight: 2"), "points: needs either anchors"),
+        (METRICS.format("fad, weight: 1"), "must hold m_stft, the ranking metric"),
+        (METRICS.format("m_stft, wait: 1"), "points.metrics.0.wait: unknown key; did you mean weight?"),
     ],
 )
 def test_points_by_the_ranking_metric_or_by_several(points: str, said: str | None) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.grades.late import TimeSource, deduct, duration, lateness
@@ -146,6 +146,7 @@ policies = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(policies, times, times, st.floats(0, 100))
 def test_later_is_never_cheaper(rubric: Any, one: dt.datetime, other: dt.datetime, points: float) -> None:
     early, late = (lateness(rubric, time, TimeSource.FILE) for time in sorted((one, other)))

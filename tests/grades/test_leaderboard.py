@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.errors import CourseError
@@ -157,6 +157,7 @@ def test_distances_of_two_kinds_are_not_put_in_one_column() -> None:
 measured = st.floats(0, 12)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(measured, min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_students_changes_nothing(values: list[float], random: Any) -> None:
     results = [result(f"R{index}", scores(value, 0.1, 1)) for index, value in enumerate(values)]
@@ -168,6 +169,7 @@ def test_the_order_of_students_changes_nothing(values: list[float], random: Any)
     assert leaderboard(RUBRIC, course(*results), times, {"R0": 30, "R2": 40}) == board
 
 
+@settings(max_examples=40, deadline=None)
 @given(measured, measured, st.integers(0, 3), st.floats(0, 50), st.sampled_from(["factor", "points"]))
 def test_a_better_metric_never_lowers_a_grade(one_: float, other: float, days: int, report: float, how: str) -> None:
     rubric = the_rubric({"late.deduct": how})
@@ -178,6 +180,7 @@ def test_a_better_metric_never_lowers_a_grade(one_: float, other: float, days: i
     assert (better.provisional_points or 0) >= (worse.provisional_points or 0)
 
 
+@settings(max_examples=40, deadline=None)
 @given(measured, st.floats(0, 50), st.sampled_from(["factor", "points"]))
 def test_a_day_more_never_raises_a_grade(value: float, report: float, how: str) -> None:
     grades = [
