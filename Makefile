@@ -2,14 +2,15 @@
 #   make demo    a small pretend course, checked, rerun, scored and on a leaderboard
 #   make test    the tests
 #   make lint    ruff and mypy
-#   make bench   the benchmarks (a few minutes)
+#   make bench   the benchmarks, written to tests/benchmarks/RESULTS.md (about ten minutes)
+#   make soak    a class of 1 000 students, scored to the end
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench soak clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.grading
@@ -28,6 +29,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks.soak
 
 clean:
 	rm -rf $(VENV) demo

@@ -185,7 +185,7 @@ class Measuring:
         track = self._store.arrays("pitch", self._track_key(take)) if "log2_f0" in metrics else None
         cost = take.seconds * (1 if "log2_f0" in metrics and track is None else _WITHOUT_PITCH)
         reference = prepared or Content(self._sha256[take.name], self._references[take.name])
-        function = partial(_measure_clip, metrics=metrics, track=track, is_prepared=bool(prepared), problem=problem)
+        function = partial(measure_clip, metrics=metrics, track=track, is_prepared=bool(prepared), problem=problem)
         return Job(f"{owner} › {take.name}", function, cost, (take.content, reference))
 
     def _keep(self, take: Take, result: Measured) -> None:
@@ -309,7 +309,7 @@ def _embed(bench: Workbench, audio: Content) -> Measurement:
     return bench.evaluator.embed(audio.read())
 
 
-def _measure_clip(
+def measure_clip(
     bench: Workbench,
     prediction: Content,
     reference: Content,

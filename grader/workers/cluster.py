@@ -37,6 +37,7 @@ PATIENCE_S = 60.0
 _LOOK_S = 1.0
 _RESULT_S = 20.0
 _SLURM_WORKERS = 8
+_NO_DASHBOARD = {"dashboard": False, "dashboard_address": ":0"}
 _WORKER_MEMORY = "3GB"
 _FORMS = "write tcp://HOST:PORT of a Dask scheduler, slurm or slurm:N, or local:N"
 
@@ -270,7 +271,7 @@ def _local(workers: int) -> Any:
         processes=True,
         protocol="tcp://",
         host="127.0.0.1",
-        dashboard_address=None,
+        scheduler_kwargs=_NO_DASHBOARD,
         memory_limit=0,
         silence_logs=logging.CRITICAL,
     )
@@ -285,7 +286,7 @@ def _slurm(workers: int) -> Any:
     told = dask.config.get("jobqueue.slurm", {})
     wanted = {"cores": 1, "processes": 1, "memory": _WORKER_MEMORY}
     unsaid = {name: value for name, value in wanted.items() if told.get(name) is None}
-    cluster = jobqueue.SLURMCluster(**unsaid, scheduler_options={"dashboard": False})
+    cluster = jobqueue.SLURMCluster(**unsaid, scheduler_options=_NO_DASHBOARD)
     cluster.scale(jobs=workers)
     return cluster
 
