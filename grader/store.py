@@ -86,7 +86,7 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             raise EnvironmentProblem(
                 f"{path}: the store of finished work cannot be opened: {error}",
-                help="check that the folder can be written and the disk is not full",
+                help="see that the folder can be written and the disk is not full, and run the same command again",
             ) from None
 
     def get(self, stage: str, key: str) -> dict[str, Any] | None:

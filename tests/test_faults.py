@@ -121,7 +121,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(
     said: list[str] = []
     with pytest.raises(EnvironmentProblem) as caught:
         scored(course, shown=Lines(said.append))
-    assert "run the same command again" in caught.value.help or "disk space" in caught.value.help
+    assert any(part in caught.value.help for part in ("run the same command again", "free some disk space"))
     assert mount(disk, "remount,size=40m").returncode == 0
     assert numbers(scored(course)) == first[1]
 
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_is_said(first: tuple[Course, dict[str, 
 
 
 def truncated(content: bytes) -> bytes:
-    return content[: len(content) * 2 // 3]
+    return content[:-20_000]
 
 
 def flipped(content: bytes) -> bytes:

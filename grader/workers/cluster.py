@@ -90,7 +90,7 @@ class Cluster:
         for closing in (self._client, self._own):
             if closing is not None:
                 with contextlib.suppress(Exception):  # a scheduler that is gone cannot be taken leave of
-                    closing.close(timeout=1)
+                    closing.close(timeout=0.5)
         self._client = self._own = None
         self._workers.clear()
 
