@@ -96,3 +96,23 @@ def test_a_log_gets_lines() -> None:
     assert isinstance(shown, Lines)
     shown.start("a stage with a long name", 10, items=1)
     assert file.getvalue() == "a stage with a long name: 0 of 1\n"
+
+
+def test_workers_are_counted_and_what_takes_long_is_named() -> None:
+    said: list[str] = []
+    clock = Clock()
+    lines = Lines(said.append, clock)
+    lines.start("scoring clips", total=10, items=10)
+    clock.now += 6
+    lines.at_work([("R1 › 001.wav", 5.0), ("R1 › 002.wav", 1.0)])
+    clock.now += 24
+    lines.advance(1)
+    clock.now += 6
+    lines.at_work([("R1 › 001.wav", 35.0), ("R1 › 003.wav", 6.0)])
+    assert said[1:] == [
+        "scoring clips: 0 of 10 by 2 workers",
+        "scoring clips: 1 of 10 by 2 workers, about 4 min left",
+        "scoring clips: 1 of 10 by 2 workers, about 5 min left; R1 › 001.wav takes 35 s so far",
+    ]
+    lines.start("Fréchet distances", total=2, items=2)
+    assert lines.count() == "0 of 2"

@@ -236,6 +236,28 @@ def test_a_changed_metric_recomputes_that_metric_only(course: Course, monkeypatc
     assert scores.settings["log2_f0"]["min_confidence"] == 0.2
 
 
+def test_a_pitch_is_tracked_once_whoever_hands_the_clip_in_under_whatever_number(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracked = []
+    original = PitchTracker.track
+
+    def track(self: PitchTracker, audio: np.ndarray) -> Any:
+        tracked.append(len(audio))
+        return original(self, audio)
+
+    scored(course)
+    monkeypatch.setattr(PitchTracker, "track", track)
+    new = noisy(3, 0.03)
+    padded = [np.pad(noisy(n, 0.001), (0, len(new) - len(noisy(n, 0.001)))) for n in (1, 2)]
+    hand_in(course, "R12922019", {1: new, 2: new, 3: new})  # as long as the longest reference under each number
+    hand_in(course, "R12922018", {1: new, 2: padded[1], 3: noisy(3, 0.001)})
+    result = scored(course)
+    for student in ("R12922018", "R12922019"):
+        assert result.students[student].scores is not None, result.students[student].failure
+    assert len(tracked) == 2  # the new clip, and the padded one
+
+
 def test_a_resubmission_computes_only_what_changed(course: Course, computed: list[str]) -> None:
     before = scored(course).students[NOISY].scores
     clips = {n: noisy(n, 0.05) for n in range(1, CLIPS)} | {CLIPS: noisy(CLIPS, 0.002)}

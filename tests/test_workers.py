@@ -16,6 +16,7 @@ import pytest
 
 from grader.errors import CourseError, EnvironmentProblem
 from grader.findings import Whose
+from grader.progress import Lines
 from grader.workers import Failure, Job, Pool, machine
 from tests.processes import interruptible
 
@@ -101,6 +102,17 @@ def test_a_worker_that_dies_takes_no_other_job_with_it(tmp_path: Path, number: i
     assert said in failure.reason
     assert failure.whose is Whose.ENVIRONMENT
     assert attempts(tmp_path, "die", int(number)) == 2
+
+
+def test_what_is_tried_again_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Pool(functools.partial(make_worker, str(tmp_path)), 2) as pool:
+        jobs = [Job("R1 › 001.wav", ("raise", 7)), Job("R1 › 002.wav", ("die once", 1))]
+        assert len(list(pool.run(jobs, Lines(said.append)))) == 2
+    assert sorted(line.split(":")[0] for line in said if line.endswith("; it is tried once more")) == [
+        "R1 › 001.wav",
+        "R1 › 002.wav",
+    ]
 
 
 def test_a_job_whose_worker_died_once_is_done_by_another(tmp_path: Path) -> None:
