@@ -30,8 +30,8 @@ def files(board: Leaderboard, audience: Audience | None = None) -> dict[str, str
     shared: dict[str, str | bytes] = {**pages.assets(), "index.html": pages.index_html(board, audience)}
     if audience.clips:
         shared["listen.html"] = pages.listen_html(board, audience)
-    if audience.public:
-        return shared
+    if audience.public:  # without what only the staff's pages load
+        return {name: content for name, content in shared.items() if not name.startswith("assets/tells")}
     return {
         **shared,
         "leaderboard.json": tables.leaderboard_json(board),
