@@ -54,7 +54,10 @@ def read(text: str, source: str) -> Read:
         return Read(source, None, {}, ())
     problems: list[str] = []
     lines: dict[KeyPath, int] = {}
-    value = _plain(root, (), lines, problems, source)
+    try:
+        value = _plain(root, (), lines, problems, source)
+    except RecursionError:
+        raise NotYaml(f"{source}: holds itself, by an alias (*), or is nested too deeply") from None
     return Read(source, value, lines, tuple(problems), root.start_mark.column, bool(getattr(root, "flow_style", False)))
 
 

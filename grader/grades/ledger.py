@@ -133,7 +133,7 @@ def _decision(value: Any, index: int, read: yaml_lines.Read, rubric: Rubric, pro
         )
         return None
     kind = value.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, n=1)
         found = "missing" if kind is None else f"found {kind!r}"
         wrong("kind", f"must be one of {', '.join(KINDS)}; {found}" + (f"; did you mean {near[0]}?" if near else ""))
@@ -143,6 +143,10 @@ def _decision(value: Any, index: int, read: yaml_lines.Read, rubric: Rubric, pro
     except ValidationError as error:
         problems += [yaml_lines.sentence(problem, read, KINDS[kind], (index,)) for problem in error.errors()]
         return None
+    if isinstance(decision, Bonus) and decision.points is None and not getattr(rubric.bonus, decision.what):
+        wrong(
+            "what", f"the rubric gives nothing for {decision.what} (bonus.{decision.what}); say how many points it is"
+        )
     for key, most in _most(decision, rubric).items():
         given = getattr(decision, key)
         if given is not None and abs(given) > most:

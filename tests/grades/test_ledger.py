@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grader import course as courses
@@ -240,6 +240,32 @@ def test_votes_are_taken_in_once(course: Course, tmp_path: Path) -> None:
         path.write_text(json.dumps({**record, **change}))
         with pytest.raises(CourseError, match=what):
             add(course, "votes", str(path))
+
+
+def test_a_bonus_that_is_worth_nothing_is_a_mistake() -> None:
+    nothing = the_rubric({"bonus.loop": 0})
+    with pytest.raises(CourseError, match=r"1: 0.what: the rubric gives nothing for loop \(bonus.loop\)"):
+        parse(entries("r1, kind: bonus, what: loop"), nothing)
+    assert parse(entries("r1, kind: bonus, what: loop, points: 1"), nothing).holding
+
+
+PIECES = """- |  |student: |kind: |r1|extension|bonus|[|]|{|}|: |, |'|"|&a |*a|!!int |? |#|days: |1|null|- - |--- |%"""
+pieces = st.sampled_from(["\n", "|", *PIECES.split("|")])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(pieces, max_size=14).map("".join) | st.text(max_size=40))
+@example("- &a [*a]")
+@example("- {kind: [x]}")
+@example("- {kind: extension, kind: {}}")
+@example("- {at: 2023-11-03, student: [r1], kind: excuse, reason: {}, by: 1}")
+def test_any_text_is_a_ledger_or_a_mistake_that_is_told(text: str) -> None:
+    said = ""
+    try:
+        parse(text, RUBRIC)
+    except CourseError as error:
+        said = f"{error}{error.help}"
+    assert "Error" not in said
 
 
 def test_kinds_are_found_by_their_type() -> None:

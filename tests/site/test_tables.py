@@ -1,6 +1,7 @@
 """JSON and CSV: the same numbers, documented fields, cells that no spreadsheet runs."""
 
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from grader.grades.leaderboard import Leaderboard, leaderboard
+from grader.grades.ledger import parse
 from grader.site import tables
-from tests.grades.making import course, result, scores, the_rubric
+from tests.grades.making import ON_TIME, course, result, scores, the_rubric
 from tests.site.conftest import a_class
 
 FORMATS = (Path(tables.__file__).parent / "FORMATS.md").read_text(encoding="utf-8")
@@ -93,3 +95,33 @@ def test_a_clip_without_a_number_says_why() -> None:
     board = leaderboard(the_rubric(), course(result("R1", scores(1.2, 0.1, 1.0, clips=clips))), {}, {})
     first = rows(tables.clips_csv(board))[0]
     assert (first["log2_f0"], first["missing"]) == ("", "log2_f0: no voiced frame")
+
+
+def test_standings_and_decisions_are_in_both_forms() -> None:
+    lines = (
+        "- {at: 2023-11-03, by: lin, reason: '=1+1', student: r2, kind: bonus, what: loop}\n"
+        "- {at: 2023-11-03, by: lin, reason: sick, student: r2, kind: extension, days: 2}\n"
+    )
+    found = course(*(result(f"R{n}", scores(1.2 + 0.3 * n, 0.2, 1)) for n in range(1, 6)))
+    times = {"R2": ON_TIME + dt.timedelta(hours=30)}
+    made = leaderboard(the_rubric(), found, times, {"R2": 40}, None, parse(lines, the_rubric()))
+    record = json.loads(tables.leaderboard_json(made))
+    two = record["students"][1]
+    assert (two["rank"], two["rank_first"], two["rank_last"], two["top_three"]) == (2, 2, 2, 1.0)
+    low, high = two["intervals"]["m_stft"]
+    assert low < two["m_stft"] < high
+    assert [each["kind"] for each in two["decisions"]] == ["bonus", "extension"]
+    assert two["decisions"][0] == {
+        "date": "2023-11-03",
+        "kind": "bonus",
+        "value": "loop",
+        "reason": "=1+1",
+        "who": "lin",
+    }
+    assert two["late_lines"][-1].startswith("2023-11-03")
+    assert two["would_change"]
+    assert record["podium"] == {"students": ["R1", "R2", "R3"], "same_three": 1.0, "same_first": 1.0}
+    assert [line["metric"] for line in record["curves"]] == ["m_stft"]
+    row = rows(tables.leaderboard_csv(made))[1]
+    assert (row["rank_first"], row["bonus_points"], row["excused"]) == ("2", "2.0", "False")
+    assert float(row["final_points"]) == two["final_points"] == two["quality_points"] + 42
