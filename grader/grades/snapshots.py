@@ -6,7 +6,6 @@ since the last one, none is written.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import os
@@ -211,10 +210,15 @@ def _write_new(path: Path, record: Mapping[str, Any]) -> bool:
             json.dump(record, file, ensure_ascii=False, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(part, path)
-            return True
-        return False
+        except FileExistsError:
+            return False
+        except OSError:  # a disk without hard links
+            if path.exists():
+                return False
+            part.replace(path)
+        return True
     finally:
         part.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grader.errors import CourseError
+from grader.errors import CourseError, EnvironmentProblem
 from grader.findings import Whose
 from grader.grades import snapshots
 from grader.grades.difference import Difference, compare
@@ -231,3 +231,27 @@ def test_which_two_are_compared(
 def test_what_cannot_be_compared(names: tuple[str, ...], there: list[int]) -> None:
     with pytest.raises(CourseError):
         snapshots.chosen(names, there)
+
+
+def test_a_disk_without_hard_links_and_one_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("os.link", no_link)
+    assert snapshots.take(BEFORE, tmp_path) == (1, True)
+    assert snapshots.load(tmp_path, 1).number == 1
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(EnvironmentProblem, match="the snapshot cannot be written"):
+        snapshots.take(board(reports={}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0001.json"]
+
+
+def test_another_process_was_first(tmp_path: Path) -> None:
+    """Two at once get two numbers: a number that is taken meanwhile is not overwritten."""
+    assert snapshots._write_new(snapshots.path_of(tmp_path, 1), {"first": True})
+    assert not snapshots._write_new(snapshots.path_of(tmp_path, 1), {"first": False})
+    assert json.loads(snapshots.path_of(tmp_path, 1).read_text()) == {"first": True}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grader import course as courses
 from grader.course import Course
-from grader.errors import CourseError
+from grader.errors import CourseError, EnvironmentProblem
 from grader.grades import ledger, ledger_file
 from grader.grades.deciding import decide
 from grader.grades.decisions import Bonus, Extension, Points
@@ -178,6 +178,23 @@ def test_a_wrong_decision_changes_nothing(course: Course, words: tuple[str, ...]
         add(course, *words)
     assert course.ledger_path.read_text() == entries("r12922002, kind: excuse")
     assert not list(course.root.glob(".decisions*"))
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    course.ledger_path.write_text(entries("r12922002, kind: excuse"))
+    course.ledger_path.chmod(0o640)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(EnvironmentProblem, match="cannot be written"):
+            add(course, "excuse", "r12922001")
+    assert course.ledger_path.read_text() == entries("r12922002, kind: excuse")
+    assert not list(course.root.glob(".decisions*"))
+    add(course, "excuse", "r12922001")
+    assert course.ledger_path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_decision_needs_a_reason(course: Course) -> None:
