@@ -1,6 +1,8 @@
 """Findings in other languages: every sentence of every check has a counterpart with the same fields."""
 
 import ast
+import datetime as dt
+import re
 import string
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import grader
 from grader import words
 from grader.checks import CHECKS
 from grader.findings import Finding, Severity
+from grader.grades.leaderboard import leaderboard
+from tests.grades.making import ON_TIME, course, result, scores, the_rubric
 from tests.speaking import english_left
 
 OTHERS = [language for language in words.languages() if language != words.ENGLISH]
@@ -137,3 +141,39 @@ def test_english_is_what_the_finding_says_itself() -> None:
 )
 def test_the_surroundings_choose_the_language(environment: dict[str, str], language: str) -> None:
     assert words.of_surroundings(environment) == language
+
+
+def explanations() -> list[str]:
+    """Sentences of grades of every kind, as the grading writes them."""
+    changes = [
+        {},
+        {"late.deduct": "points"},
+        {"late.grace_minutes": 60.0 * 24},
+        {"late.parts": "separately"},
+        {"points.report": 0.0},
+    ]
+    said = []
+    for change in changes:
+        late = {hours: ON_TIME + dt.timedelta(hours=hours) for hours in (5, 27, 80)}
+        found = course(
+            result("R12922001", scores(1.1, 0.15, 0.3)),
+            result("R12922002", scores(1.5, 0.15, 0.3)),
+            result("R12922003", scores(9.9, 0.15, 0.3)),
+            result("R12922004", scores(1.5, 0.15, 0.3), file_time=late[27]),
+            result("R12922005", None, failure="handed in no zip of clips", attempts=0),
+        )
+        sent = {"R12922001": ON_TIME, "R12922002": late[5], "R12922003": late[80]}
+        board = leaderboard(the_rubric(change), found, sent, {"R12922001": 40, "R12922002": 40, "R12922003": 0})
+        for grade in (row.grade for row in board.rows):
+            said += [grade.quality_why, grade.late_why, grade.report_why, grade.final_why, *grade.would_change]
+            said += [line.partition(": ")[2] for line in grade.late_lines]
+    return said
+
+
+def test_how_grades_came_about_is_said_in_chinese() -> None:
+    chinese = words.of("zh-TW")
+    said = explanations()
+    assert len(set(said)) > 40
+    assert {text: chinese.grade(text) for text in said if english_left(chinese.grade(text))} == {}
+    for text in said:  # every number is still there
+        assert set(re.findall(r"[\d.]*\d", text)) == set(re.findall(r"[\d.]*\d", chinese.grade(text)))

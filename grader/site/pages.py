@@ -109,6 +109,7 @@ def templates() -> jinja2.Environment:
         link=_link,
         what=lambda finding, language: words.of(language).what(finding),
         fix=lambda finding, language: words.of(language).fix(finding),
+        grade=lambda text, language: words.of(language).grade(text),
     )
     return environment
 

@@ -25,12 +25,16 @@ _SKIPPED = re.compile("(?P<start>.*)“(?P<rule>.+)”", re.DOTALL)
 
 @dataclass(frozen=True)
 class Words:
-    """One language. sentences: by English ones; facts: values of a field by English ones; patterns: of such values."""
+    """One language. sentences: by English ones; facts: values of a field by English ones; patterns: of such values.
+
+    grades: patterns of the sentences that explain a grade.
+    """
 
     language: str = ENGLISH
     sentences: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     patterns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    grades: Mapping[str, str] = field(default_factory=dict)
 
     def what(self, finding: Finding) -> str:
         """What a finding says."""
@@ -39,6 +43,12 @@ class Words:
     def fix(self, finding: Finding) -> str:
         """What to do about it."""
         return self._filled(finding.fix, finding.facts)
+
+    def grade(self, text: str) -> str:
+        """A sentence that explains a grade; what is not known of it stays English."""
+        for pattern, replacement in self.grades.items():
+            text = re.sub(pattern, replacement, text)
+        return text
 
     def sentence(self, text: str) -> str:
         """A sentence without fields, such as a rule's; also one that quotes a rule."""
