@@ -153,6 +153,22 @@ PRESETS: dict[str, Configuration] = {
             checkpoint_every=500,
         ),
     ),
+    # One CPU core and an hour and a half, from a generator that sings already (--from): a modest rate.
+    "v2-tune": Configuration(
+        "v2-tune",
+        _V2,
+        training=TrainingConfig(
+            steps=6_000,
+            batch=8,
+            learning_rate=2e-4,
+            final_learning_rate=1e-5,
+            adversarial_from=1_000_000,
+            discriminator_width=0.0625,
+            pitch_weight=4.0,
+            validate_every=500,
+            checkpoint_every=100,
+        ),
+    ),
 }
 
 

@@ -21,8 +21,30 @@ def _same(kernel: int, dilation: int = 1) -> int:
     return (kernel - 1) * dilation // 2
 
 
+class Conv(nn.Conv1d):
+    """A Conv1d in all but how it is computed: over images one pixel high, (batch, channels, 1, samples).
+
+    With few channels stored last, a CPU convolves such images two to five times as fast as signals.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(
+            x, self.weight[:, :, None], self.bias, padding=(0, int(self.padding[0])), dilation=(1, *self.dilation)
+        )
+
+
+class ConvTranspose(nn.ConvTranspose1d):
+    """A ConvTranspose1d over images one pixel high, as :class:`Conv`."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        assert output_size is None
+        return functional.conv_transpose2d(
+            x, self.weight[:, :, None], self.bias, stride=(1, *self.stride), padding=(0, int(self.padding[0]))
+        )
+
+
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Module:
-    conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=_same(kernel, dilation))
+    conv = Conv(channels, channels, kernel, dilation=dilation, padding=_same(kernel, dilation))
     nn.init.normal_(conv.weight, 0.0, 0.01)
     return weight_norm(conv)
 
@@ -62,28 +84,28 @@ class Generator(nn.Module):
         self.config = config
         block = ResBlock1 if config.resblock == "1" else ResBlock2
         channels = config.initial_channels
-        self.conv_pre = weight_norm(nn.Conv1d(config.mel_bands, channels, 7, padding=3))
+        self.conv_pre = weight_norm(Conv(config.mel_bands, channels, 7, padding=3))
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
-            up = nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2)
+            up = ConvTranspose(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2)
             nn.init.normal_(up.weight, 0.0, 0.01)
             self.ups.append(weight_norm(up))
             channels //= 2
             for size, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
                 self.resblocks.append(block(channels, size, dilations))
-        post = nn.Conv1d(channels, 1, 7, padding=3)
+        post = Conv(channels, 1, 7, padding=3)
         nn.init.normal_(post.weight, 0.0, 0.01)
         self.conv_post = weight_norm(post)
 
     def forward(self, mel: Tensor) -> Tensor:
-        x = self.conv_pre(mel)
+        x = self.conv_pre(mel[:, :, None].contiguous(memory_format=torch.channels_last))
         kernels = len(self.config.resblock_kernels)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, _SLOPE))
             blocks = self.resblocks[stage * kernels : (stage + 1) * kernels]
-            x = torch.stack([block(x) for block in blocks]).mean(dim=0)
-        return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+            x = sum(block(x) for block in blocks) / kernels
+        return torch.tanh(self.conv_post(functional.leaky_relu(x)))[:, :, 0]
 
     def plain_state(self) -> dict[str, Tensor]:
         """Weights and biases by name, whether weight norm is folded or not."""

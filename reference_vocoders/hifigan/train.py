@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from grader.errors import GraderError
-from reference_vocoders.hifigan import losses
+from reference_vocoders.hifigan import losses, warm_start
 from reference_vocoders.hifigan.checkpoint import load_generator, read_tensors, write_safetensors, write_tensors
 from reference_vocoders.hifigan.configuration import Configuration, TrainingConfig, preset
 from reference_vocoders.hifigan.data import Clip, Segments, prepare, split
@@ -160,18 +160,27 @@ class Trainer:
                 help="name another --out, or move that file away to begin anew",
             ) from None
 
-    def start_from(self, path: Path) -> None:
-        """Begin with the weights of a finished generator, discriminators begin anew."""
+    def start_from(self, path: Path, clips: Sequence[Clip]) -> float | None:
+        """Begin with the weights of a finished generator; discriminators begin anew.
+
+        Where it was trained to hear another mel, the difference is fitted to ``clips`` and folded in; returned is then
+        the part of its mel's variance that the fit misses, otherwise None.
+        """
         generator, config = load_generator(path)
-        if config.generator != self.config.generator or config.front_end != self.config.front_end:
-            raise GraderError(f"{path}: made with another configuration ({config.name})", help="choose its --config")
+        if config.generator != self.config.generator:
+            raise GraderError(f"{path}: made with another generator ({config.name})", help="choose its --config")
+        state, missed = generator.plain_state(), None
+        if config.front_end != self.config.front_end:
+            affine = warm_start.fit(clips, self.config.front_end, config.front_end)
+            state, missed = warm_start.fold(state, affine), affine.unexplained
         with torch.no_grad():
-            for key, value in generator.plain_state().items():
+            for key, value in state.items():
                 name, part = key.rsplit(".", 1)
                 if part == "weight":
                     self.generator.get_submodule(name).weight = value.to(self.device)
                 else:
                     self.generator.get_parameter(key).copy_(value)
+        return missed
 
 
 @dataclasses.dataclass
@@ -183,6 +192,7 @@ class Run:
     held_out: list[Clip]
     out: Path
     seconds: float = math.inf
+    validate_first: bool = False
     best: float = math.inf
 
     def go(self, report: Any) -> Iterator[dict[str, Any]]:
@@ -191,6 +201,8 @@ class Run:
         began = time.monotonic()
         recorded = self._recorded()
         self.best = min((entry["mean_loss"] for entry in recorded), default=math.inf)
+        if self.validate_first and not recorded:
+            yield self._validate({})
         while self.trainer.step < training.steps and time.monotonic() - began < self.seconds:
             batch = torch.from_numpy(self.segments.batch(self.trainer.step, training.batch))
             parts = self.trainer.train_step(batch)
@@ -262,9 +274,12 @@ def main(
         if (out / "last.pt").exists():
             trainer.resume(out / "last.pt")
         elif start is not None:
-            trainer.start_from(start)
+            missed = trainer.start_from(start, everything[: len(train_paths)])
+            if missed is not None:
+                click.echo(f"{start} hears another mel: folded into its first convolution, {missed:.2%} of it is lost")
         segments = Segments(everything[: len(train_paths)], config.training.segment_frames, config.training.seed)
         run = Run(trainer, segments, everything[len(train_paths) :], out, seconds=minutes * 60)
+        run.validate_first = start is not None
         _with_progress(run)
     except GraderError as error:
         raise SystemExit(f"{error}\n  help: {error.help}") from None
