@@ -298,6 +298,32 @@ def score(ids: tuple[str, ...], course_dir: Path, jobs: int | None, cluster: str
 
 
 @main.command()
+@click.option("--weights", type=click.Path(path_type=Path), help="A HiFi-GAN checkpoint in place of the rubric's.")
+@course_option
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
+@click.option("--json", "as_json", is_flag=True, help="Print all numbers, per clip too, as JSON.")
+def baselines(weights: Path | None, course_dir: Path, jobs: int | None, as_json: bool) -> None:
+    """Render the rubric's baselines for the test mels, and score them like a hand-in.
+
+    Griffin-Lim needs no training; HiFi-GAN comes with weights, or takes those of your own training. The same scores
+    stand in the leaderboard and may be anchors in rubric.yaml. What has not changed is not rendered or scored again.
+    """
+    import json
+
+    from rich.console import Console
+
+    from grader import course, progress, score_report, scoring
+
+    found = course.find(course_dir)
+    with progress.on(Console(stderr=True)) as shown, found.store() as store:
+        result = scoring.score_baselines(found, store, weights=weights, processes=jobs, shown=shown)
+    if as_json:
+        click.echo(json.dumps(score_report.as_json(result), ensure_ascii=False, indent=2))
+    else:
+        score_report.show(result, found.rubric.metrics.rank_by, Console(highlight=False))
+
+
+@main.command()
 @course_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry).")
 @cluster_option

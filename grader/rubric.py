@@ -114,6 +114,18 @@ class Anchor(_Section):
         return score
 
 
+class Baselines(_Section):
+    use: list[Literal["griffin_lim", "hifigan"]] = ["griffin_lim", "hifigan"]
+    hifigan_weights: str | None = None
+
+    @field_validator("use")
+    @classmethod
+    def _each_once(cls, use: list[str]) -> list[str]:
+        if len(set(use)) != len(use):
+            raise ValueError("names a baseline twice")
+        return use
+
+
 Anchors = Annotated[list[Anchor], Field(min_length=2)]
 
 
@@ -281,6 +293,7 @@ class Rubric(_Section):
     archive: Archive
     mel: Mel
     metrics: Metrics
+    baselines: Baselines = Baselines()
     points: Points
     bonus: Bonus = Bonus()
     late: Late

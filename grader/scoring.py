@@ -18,6 +18,7 @@ import soundfile as sf
 
 from grader import baselines, checks, leftovers, workbench
 from grader.audio.mel import MelConfig, load_mel
+from grader.baselines import Baseline
 from grader.checks import CheckReport
 from grader.course import Course
 from grader.errors import CourseError
@@ -98,9 +99,8 @@ def score_course(
     mels, references = _mels(course), course.reference_paths()
     found, findings = handins.collect(course.submissions, course.rubric)
     chosen = _chosen(found, only)
-    metrics = _with_absolute_files(course.rubric.metrics, course.root)
-    evaluator = Evaluator(metrics, embedding.choose(metrics.fad, shown, store.sha256))
-    evaluator.settings()  # what this machine lacks is said before any work
+    systems = baselines.of(course.rubric.baselines, course.root)
+    evaluator = _evaluator(course, store, shown)
     with contextlib.ExitStack() as crews:
         workers = crews.enter_context(workbench.pool(evaluator, processes or default_processes()))
         measurers = crews.enter_context(workbench.cluster(evaluator, cluster, shown)) if cluster else workers
@@ -115,7 +115,7 @@ def score_course(
             for student_id, report in reports.items()
             if isinstance(report, CheckReport) and report.submission
         }
-        rendered = _render_baselines(course, store, mels, workers, shown)
+        rendered = _render_baselines(systems, course, store, mels, workers, shown)
         measuring = Measuring(references, evaluator, store, measurers, shown)
         scores = measuring.scores({**takes, **rendered})
     results = {
@@ -129,6 +129,43 @@ def score_course(
         recordings={owner: measuring.recordings(owned) for owner, owned in {**takes, **rendered}.items()},
         references=measuring.references(),
     )
+
+
+def score_baselines(
+    course: Course,
+    store: Store,
+    *,
+    weights: Path | None = None,
+    processes: int | None = None,
+    shown: Progress | None = None,
+) -> CourseScores:
+    """Render and score the rubric's baselines alone. weights: a HiFi-GAN checkpoint in place of the rubric's.
+
+    Raises as :func:`score_course` does.
+    """
+    shown = shown or Progress()
+    mels, references = _mels(course), course.reference_paths()
+    systems = baselines.of(course.rubric.baselines, course.root, weights)
+    evaluator = _evaluator(course, store, shown)
+    with workbench.pool(evaluator, processes or default_processes()) as workers:
+        rendered = _render_baselines(systems, course, store, mels, workers, shown)
+        measuring = Measuring(references, evaluator, store, workers, shown)
+        scores = measuring.scores(rendered)
+    return CourseScores(
+        students={},
+        baselines=scores,
+        findings=tuple(_lengths(mels, references, course)),
+        recordings={name: measuring.recordings(owned) for name, owned in rendered.items()},
+        references=measuring.references(),
+    )
+
+
+def _evaluator(course: Course, store: Store, shown: Progress) -> Evaluator:
+    """The rubric's metrics on this machine; what it lacks is said before any work."""
+    metrics = _with_absolute_files(course.rubric.metrics, course.root)
+    evaluator = Evaluator(metrics, embedding.choose(metrics.fad, shown, store.sha256))
+    evaluator.settings()
+    return evaluator
 
 
 def _mels(course: Course) -> dict[str, Path]:
@@ -254,20 +291,29 @@ def _content(path: Path, store: Store) -> str:
 
 
 def _render_baselines(
-    course: Course, store: Store, mels: Mapping[str, Path], workers: Pool, shown: Progress
+    systems: Mapping[str, Baseline],
+    course: Course,
+    store: Store,
+    mels: Mapping[str, Path],
+    workers: Pool,
+    shown: Progress,
 ) -> dict[str, list[Take]]:
     """Each baseline's audio for the test mels, rendered where it is not there yet. One that fails is left out."""
-    rubric = course.rubric
-    config = rubric.mel_config()
+    config = course.rubric.mel_config()
     rendered: dict[str, list[Take]] = {}
-    for name in baselines.NAMES:
-        baseline = baselines.baseline(name)
+    for name, baseline in systems.items():
+        unfit = baseline.unfit(config)
+        if unfit:
+            shown.note(f"{baseline.label} is left out: {unfit}")
+            continue
         folder = course.state / "baselines" / name
-        paths = {clip: folder / f"{baseline.key(store.sha256(mel), config)}.wav" for clip, mel in mels.items()}
+        paths = {
+            clip: folder / f"{baseline.key(store.sha256(mel), config, store.sha256)}.wav" for clip, mel in mels.items()
+        }
         jobs = [
             Job(
                 f"{baseline.label} › {clip}",
-                partial(_render, name, mels[clip], config, path),
+                partial(_render, baseline, mels[clip], config, path),
                 mels[clip].stat().st_size,
             )
             for clip, path in paths.items()
@@ -282,8 +328,8 @@ def _render_baselines(
     return rendered
 
 
-def _render(name: str, mel: Path, config: MelConfig, out: Path, _: Workbench) -> None:
-    baselines.render_to(name, mel, config, out)
+def _render(baseline: Baseline, mel: Path, config: MelConfig, out: Path, _: Workbench) -> None:
+    baselines.render_to(baseline, mel, config, out)
 
 
 def _result(

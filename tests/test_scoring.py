@@ -65,6 +65,7 @@ def make_course(root: Path) -> Course:
         ("count: 30", f"count: {CLIPS}"),
         ("capacity: full", "capacity: tiny"),
         ("embedding: vggish", "embedding: logmel"),
+        ("use: [griffin_lim, hifigan]", "use: [griffin_lim]"),
     ):
         assert before in text
         text = text.replace(before, after)
@@ -397,8 +398,8 @@ def test_a_baseline_that_fails_is_left_out_and_said(course: Course, monkeypatch:
     def fail(*_: object) -> None:
         raise RuntimeError("no phase")
 
-    broken = dataclasses.replace(baselines.baseline("griffin_lim"), render=fail)
-    monkeypatch.setattr(baselines, "baseline", lambda _: broken)
+    usual = baselines.of(course.rubric.baselines, course.root)["griffin_lim"]
+    monkeypatch.setattr(baselines, "of", lambda *_: {"griffin_lim": dataclasses.replace(usual, render=fail)})
     said: list[str] = []
     result = scored(course, shown=Lines(said.append))
     assert result.baselines == {}

@@ -43,7 +43,7 @@ _RUBRIC_CHANGES = {
     r"^  anchors:.*\n(?:    - .*\n)+": """\
   # Computed singing is easier than the handout's clips, so all points ask for a lower score here than its 1.142.
   anchors:
-    - {score: griffin_lim * 2, percent: 0}           # a number, or a baseline's score on these clips (times a factor)
+    - {score: griffin_lim * 2, percent: 0}           # a number, or a baseline's score on these clips: hifigan * 1.2
     - {score: griffin_lim, percent: 40}              # as good as Griffin-Lim
     - {score: 0.9, percent: 100}                     # between the first and the second pretend student
 """,

@@ -21,7 +21,7 @@ from grader.rubric import Rubric
 
 def baseline_label(name: str) -> str:
     """A baseline's name as it is shown: ``griffin_lim`` → ``Griffin-Lim``."""
-    return {"griffin_lim": "Griffin-Lim"}.get(name, name)
+    return {"griffin_lim": "Griffin-Lim", "hifigan": "HiFi-GAN"}.get(name, name)
 
 
 def metric_label(metric: str, fad_name: str) -> str:

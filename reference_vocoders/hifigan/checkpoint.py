@@ -41,7 +41,7 @@ def load_generator(path: Path) -> tuple[Generator, Configuration]:
             if not beside.is_file():
                 raise _refused(path, "no configuration in it and no config.json beside it")
             config = Configuration.from_official(beside.read_text(encoding="utf-8"))
-        state = record.get("generator")
+        state = record.get("average", record.get("generator"))
     generator = Generator(config.generator)
     _fill(generator, state, path)
     return generator.eval().requires_grad_(False), config

@@ -42,7 +42,10 @@ class FrontEndConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Losses are ordered so that a generator gets good early: spectral ones from the start, adversarial ones after."""
+    """Losses are ordered so that a generator gets good early: spectral ones from the start, adversarial ones after.
+
+    average: what is validated and kept are the weights' running mean; this much of it stays at each step.
+    """
 
     steps: int = 400_000
     batch: int = 16
@@ -58,6 +61,8 @@ class TrainingConfig:
     stft_weight: float = 10.0
     feature_weight: float = 2.0
     pitch_weight: float = 0.0
+    pitch_frames: int = 2
+    average: float = 0.999
     validate_every: int = 5_000
     checkpoint_every: int = 1_000
     seed: int = 20231101
@@ -158,13 +163,17 @@ PRESETS: dict[str, Configuration] = {
         "v2-tune",
         _V2,
         training=TrainingConfig(
-            steps=6_000,
-            batch=8,
+            steps=4_400,
+            batch=4,
+            segment_frames=64,
             learning_rate=2e-4,
             final_learning_rate=1e-5,
             adversarial_from=1_000_000,
             discriminator_width=0.0625,
-            pitch_weight=4.0,
+            mel_weight=30.0,
+            stft_weight=15.0,
+            pitch_weight=6.0,
+            pitch_frames=4,
             validate_every=500,
             checkpoint_every=100,
         ),

@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from reference_vocoders.hifigan.data import Clip, Segments, prepare, split
 from reference_vocoders.hifigan.discriminators import Discriminators
 from reference_vocoders.hifigan.front_end import CONTEXT_SAMPLES, see
 from reference_vocoders.hifigan.generator import Generator
-from reference_vocoders.hifigan.validation import Validation, validate
+from reference_vocoders.hifigan.validation import Validation, Validator
 
 
 def learning_rate(config: TrainingConfig, start: float, step: int) -> float:
@@ -64,8 +64,9 @@ class Trainer:
         if training.pitch_weight:
             from grader.metrics.crepe_network import load
 
-            self.pitch = losses.PitchLoss(load("tiny").to(device)).to(device)
+            self.pitch = losses.PitchLoss(load("tiny").to(device), training.pitch_frames).to(device)
         self.generate = torch.compile(self.generator) if compiled else self.generator
+        self.average = _copied(self.generator.plain_state())
 
     def train_step(self, segments: Tensor) -> dict[str, float]:
         """One step on segments (batch, context + hop · frames + context); returns every loss by name."""
@@ -90,7 +91,20 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 10.0)
         self.optimiser.step()
         self.step += 1
+        self._follow()
         return {name: float(value.detach()) for name, value in (generator_parts | parts).items()}
+
+    def _follow(self) -> None:
+        """Move the averaged weights towards the present ones; the first steps count fully."""
+        keep = min(self.config.training.average, self.step / (self.step + 10))
+        for key, value in self.generator.plain_state().items():
+            self.average[key].lerp_(value, 1 - keep)
+
+    def averaged(self) -> Generator:
+        """The generator that is validated and kept: the mean of the last steps' weights, weight norm folded."""
+        generator = Generator(self.config.generator).to(self.device).fold_weight_norm()
+        generator.load_state_dict(self.average)
+        return generator.eval().requires_grad_(False)
 
     def _discriminate(self, real: Tensor, generated: Tensor) -> Tensor:
         with self._precision():
@@ -136,6 +150,7 @@ class Trainer:
             "configuration": json.dumps(self.config.as_json()),
             "step": self.step,
             "generator": self.generator.state_dict(),
+            "average": self.average,
             "discriminators": self.discriminators.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
@@ -150,6 +165,7 @@ class Trainer:
             ):
                 raise GraderError(f"{path}: made with another generator", help="name another --out, or its --config")
             self.generator.load_state_dict(record["generator"])
+            self.average = {key: record["average"][key].to(self.device) for key in self.average}
             self.discriminators.load_state_dict(record["discriminators"])
             self.optimiser.load_state_dict(record["optimiser"])
             self.discriminator_optimiser.load_state_dict(record["discriminator_optimiser"])
@@ -180,7 +196,12 @@ class Trainer:
                     self.generator.get_submodule(name).weight = value.to(self.device)
                 else:
                     self.generator.get_parameter(key).copy_(value)
+        self.average = _copied(self.generator.plain_state())
         return missed
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in state.items()}
 
 
 @dataclasses.dataclass
@@ -189,7 +210,7 @@ class Run:
 
     trainer: Trainer
     segments: Segments
-    held_out: list[Clip]
+    validator: Validator
     out: Path
     seconds: float = math.inf
     validate_first: bool = False
@@ -221,17 +242,17 @@ class Run:
             yield self._validate({})
 
     def _validate(self, parts: dict[str, float]) -> dict[str, Any]:
-        found: Validation = validate(self.trainer.generator, self.trainer.config, self.held_out, self.out)
+        generator, config = self.trainer.averaged(), self.trainer.config
+        found: Validation = self.validator(generator, config, self.out)
         entry = {"step": self.trainer.step, "losses": parts, **dataclasses.asdict(found)}
         entry["mean_loss"] = found.m_stft + found.log2_f0
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         facts = {"step": str(self.trainer.step), "valid": json.dumps(dataclasses.asdict(found))}
-        state = self.trainer
-        write_safetensors(self.out / "last.safetensors", state.generator, state.config, facts)
+        write_safetensors(self.out / "last.safetensors", generator, config, facts)
         if entry["mean_loss"] < self.best:
             self.best = entry["mean_loss"]
-            write_safetensors(self.out / "best.safetensors", state.generator, state.config, facts)
+            write_safetensors(self.out / "best.safetensors", generator, config, facts)
         return entry
 
     def _recorded(self) -> list[dict[str, Any]]:
@@ -278,7 +299,7 @@ def main(
             if missed is not None:
                 click.echo(f"{start} hears another mel: folded into its first convolution, {missed:.2%} of it is lost")
         segments = Segments(everything[: len(train_paths)], config.training.segment_frames, config.training.seed)
-        run = Run(trainer, segments, everything[len(train_paths) :], out, seconds=minutes * 60)
+        run = Run(trainer, segments, Validator(everything[len(train_paths) :]), out, seconds=minutes * 60)
         run.validate_first = start is not None
         _with_progress(run)
     except GraderError as error:

@@ -15,7 +15,7 @@ from grader.audio.mel import COURSE, mel_spectrogram
 from grader.metrics import logmel
 from grader.metrics.frechet import frechet_score
 from grader.metrics.m_stft import m_stft
-from grader.metrics.pitch import PitchTracker
+from grader.metrics.pitch import PitchTracker, PreparedPitch
 from reference_vocoders.hifigan.configuration import Configuration
 from reference_vocoders.hifigan.data import Clip
 from reference_vocoders.hifigan.front_end import padded, see
@@ -35,24 +35,33 @@ class Validation:
     clips: int
 
 
-def validate(generator: Generator, config: Configuration, clips: Sequence[Clip], out: Path) -> Validation:
-    """Render every clip from its own mel and score it; the first few are kept in ``out/valid``."""
-    tracker = PitchTracker("tiny")
-    distances, errors, real_patches, made_patches = [], [], [], []
-    (out / "valid").mkdir(parents=True, exist_ok=True)
-    for number, clip in enumerate(clips):
-        real = clip.audio()
-        made = render(generator, config, real)
-        distances.append(m_stft(made, real))
-        error = tracker.log2_f0(tracker.prepare(real), made).semitones
-        errors.extend([] if error is None else [error])
-        real_patches.append(logmel.embed(real, COURSE.sample_rate_hz))
-        made_patches.append(logmel.embed(made, COURSE.sample_rate_hz))
-        if number < _KEPT:
-            sf.write(out / "valid" / f"{number:02d}.wav", made, COURSE.sample_rate_hz, subtype="PCM_16")
-            picture(real, made, out / "valid" / f"{number:02d}.png")
-    distance = frechet_score(made_patches, real_patches).distance
-    return Validation(float(np.mean(distances)), float(np.mean(errors)) if errors else 0.0, distance, len(clips))
+class Validator:
+    """Scores generators on the same clips again and again; the recordings' own pitch is tracked once."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self._clips = clips
+        self._tracker = PitchTracker("tiny")
+        self._pitch: list[PreparedPitch] = []
+
+    def __call__(self, generator: Generator, config: Configuration, out: Path) -> Validation:
+        """Render every clip from its own mel and score it; the first few are kept in ``out/valid``."""
+        self._pitch = self._pitch or [self._tracker.prepare(clip.audio()) for clip in self._clips]
+        distances, errors, real_patches, made_patches = [], [], [], []
+        (out / "valid").mkdir(parents=True, exist_ok=True)
+        for number, (clip, pitch) in enumerate(zip(self._clips, self._pitch, strict=True)):
+            real = clip.audio()
+            made = render(generator, config, real)
+            distances.append(m_stft(made, real))
+            error = self._tracker.log2_f0(pitch, made).semitones
+            errors.extend([] if error is None else [error])
+            real_patches.append(logmel.embed(real, COURSE.sample_rate_hz))
+            made_patches.append(logmel.embed(made, COURSE.sample_rate_hz))
+            if number < _KEPT:
+                sf.write(out / "valid" / f"{number:02d}.wav", made, COURSE.sample_rate_hz, subtype="PCM_16")
+                picture(real, made, out / "valid" / f"{number:02d}.png")
+        distance = frechet_score(made_patches, real_patches).distance
+        mean_error = float(np.mean(errors)) if errors else 0.0
+        return Validation(float(np.mean(distances)), mean_error, distance, len(self._clips))
 
 
 def render(generator: Generator, config: Configuration, audio: Audio) -> Audio:

@@ -23,9 +23,10 @@ RIDGE = 1e-4
 
 @dataclass(frozen=True)
 class Affine:
-    """``matrix @ x + offset`` is nearly what another front end sees where this one sees x, shapes (bands, bands), (bands,).
+    """``matrix @ x + offset`` is nearly what another front end sees where this one sees x.
 
-    unexplained: the part of the other's variance that the map misses, 0 … 1, on the recordings it was fitted to.
+    Shapes (bands, bands) and (bands,). unexplained: the part of the other's variance that the map misses, 0 … 1, on the
+    recordings it was fitted to.
     """
 
     matrix: Tensor

@@ -17,7 +17,7 @@ from reference_vocoders.hifigan import checkpoint, data, front_end, train  # noq
 from reference_vocoders.hifigan.configuration import PRESETS, Configuration, FrontEndConfig, TrainingConfig  # noqa: E402
 from reference_vocoders.hifigan.discriminators import Discriminators  # noqa: E402
 from reference_vocoders.hifigan.generator import Generator  # noqa: E402
-from reference_vocoders.hifigan.validation import render  # noqa: E402
+from reference_vocoders.hifigan.validation import Validator, render  # noqa: E402
 from tests.shared import SHARED, needs_shared  # noqa: E402
 
 TINY = Configuration(
@@ -129,7 +129,7 @@ def test_training_lowers_its_losses_and_keeps_what_it_validated(recordings: Path
     out = tmp_path / "out"
     out.mkdir()
     seen, held_out = clips(recordings, out / "audio")
-    run = train.Run(train.Trainer(TINY, torch.device("cpu")), data.Segments(seen, 32, 1), held_out, out)
+    run = train.Run(train.Trainer(TINY, torch.device("cpu")), data.Segments(seen, 32, 1), Validator(held_out), out)
     losses: list[dict[str, float]] = []
     entries = list(run.go(lambda _, parts: losses.append(parts)))
     assert losses[-1]["stft"] < losses[0]["stft"]
@@ -150,7 +150,7 @@ def test_a_training_starts_from_given_weights(recordings: Path, tmp_path: Path) 
     generator, _ = checkpoint.load_generator(tmp_path / "first" / "last.pt")
     trainer = train.Trainer(TINY, torch.device("cpu"))
     checkpoint.write_safetensors(tmp_path / "w.safetensors", generator, TINY, {})
-    trainer.start_from(tmp_path / "w.safetensors")
+    assert trainer.start_from(tmp_path / "w.safetensors", []) is None
     audio = tone(0.5, 200)
     assert render(trainer.generator, TINY, audio) == pytest.approx(render(generator, TINY, audio), abs=1e-2)
 
