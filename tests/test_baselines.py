@@ -14,18 +14,18 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from grader import baselines, cli, rubric  # noqa: E402
-from grader.audio.mel import COURSE, MelConfig, mel_spectrogram  # noqa: E402
-from grader.course import Course  # noqa: E402
-from grader.errors import CourseError, GraderError  # noqa: E402
-from grader.grades.leaderboard import Leaderboard, leaderboard  # noqa: E402
-from grader.scoring import CourseScores, score_baselines  # noqa: E402
-from grader.store import file_sha256  # noqa: E402
-from reference_vocoders import hifigan  # noqa: E402
-from reference_vocoders.hifigan import checkpoint  # noqa: E402
-from reference_vocoders.hifigan.configuration import Configuration, FrontEndConfig  # noqa: E402
-from tests.test_progress import Lines  # noqa: E402
-from tests.test_scoring import CLIPS, RATE_HZ, sung  # noqa: E402
+from grader import baselines, cli, rubric
+from grader.audio.mel import COURSE, MelConfig, mel_spectrogram
+from grader.course import Course
+from grader.errors import CourseError, GraderError
+from grader.grades.leaderboard import Leaderboard, leaderboard
+from grader.scoring import CourseScores, score_baselines
+from grader.store import file_sha256
+from reference_vocoders import hifigan
+from reference_vocoders.hifigan import checkpoint
+from reference_vocoders.hifigan.configuration import Configuration, FrontEndConfig
+from tests.test_progress import Lines
+from tests.test_scoring import CLIPS, RATE_HZ, sung
 
 
 def make_course(root: Path, changes: Mapping[str, str] | None = None) -> Course:
