@@ -3,6 +3,10 @@
 import dataclasses
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +17,13 @@ torch = pytest.importorskip("torch")
 
 from grader.audio.mel import mel_spectrogram  # noqa: E402
 from grader.errors import CourseError, GraderError  # noqa: E402
-from reference_vocoders.hifigan import checkpoint, data, front_end, train  # noqa: E402
-from reference_vocoders.hifigan.configuration import PRESETS, Configuration, FrontEndConfig, TrainingConfig  # noqa: E402
+from reference_vocoders.hifigan import checkpoint, data, front_end, train, warm_start  # noqa: E402
+from reference_vocoders.hifigan.configuration import PRESETS, FrontEndConfig  # noqa: E402
 from reference_vocoders.hifigan.discriminators import Discriminators  # noqa: E402
 from reference_vocoders.hifigan.generator import Generator  # noqa: E402
-from reference_vocoders.hifigan.validation import Validator, render  # noqa: E402
+from reference_vocoders.hifigan.validation import render  # noqa: E402
+from tests.reference_vocoders.tiny_training import TINY, clips, run  # noqa: E402
 from tests.shared import SHARED, needs_shared  # noqa: E402
-
-TINY = Configuration(
-    "tiny",
-    dataclasses.replace(
-        PRESETS["v2"].generator, initial_channels=16, resblock_kernels=(3,), resblock_dilations=((1,),)
-    ),
-    training=TrainingConfig(
-        steps=8,
-        batch=2,
-        segment_frames=32,
-        adversarial_from=2,
-        discriminator_width=1 / 32,
-        pitch_weight=1.0,
-        validate_every=4,
-        checkpoint_every=2,
-    ),
-)
 
 
 def tone(seconds: float, hz: float) -> np.ndarray:
@@ -52,27 +40,6 @@ def recordings(tmp_path: Path) -> Path:
             sf.write(folder / singer / f"{number}.wav", tone(1.0, hz * (1 + number / 8)), 22050)
     sf.write(folder / "alto" / "high.flac", np.repeat(tone(1.0, 220.0), 2), 44100)
     return folder
-
-
-def clips(folder: Path, cache: Path) -> tuple[list[data.Clip], list[data.Clip]]:
-    train_paths, held_out = data.split(folder, valid=["tenor"])
-    return data.prepare(train_paths, cache), data.prepare(held_out, cache)
-
-
-def trained(folder: Path, out: Path, steps: int) -> list[dict[str, float]]:
-    """The losses of a training in ``out`` up to ``steps``, taken up from where it is."""
-    out.mkdir(exist_ok=True)
-    seen, held_out = clips(folder, out / "audio")
-    trainer = train.Trainer(TINY, torch.device("cpu"))
-    if (out / "last.pt").exists():
-        trainer.resume(out / "last.pt")
-    segments = data.Segments(seen, TINY.training.segment_frames, TINY.training.seed)
-    losses = []
-    while trainer.step < steps:
-        losses.append(trainer.train_step(torch.from_numpy(segments.batch(trainer.step, 2))))
-    checkpoint.write_tensors(out / "last.pt", trainer.state())
-    assert held_out
-    return losses
 
 
 @pytest.mark.parametrize(("name", "millions"), [("v1", 13.92), ("v2", 0.92), ("v3", 1.46)])
@@ -118,20 +85,41 @@ def test_the_official_checkpoint_sings() -> None:
     assert m_stft(render(generator, config, audio), audio) == pytest.approx(1.177, abs=0.005)
 
 
-def test_a_resumed_training_is_the_unbroken_one(recordings: Path, tmp_path: Path) -> None:
-    whole = trained(recordings, tmp_path / "whole", 6)
-    first = trained(recordings, tmp_path / "broken", 3)
-    assert first == whole[:3]
-    assert trained(recordings, tmp_path / "broken", 6) == whole[3:]
+def lines(out: Path) -> list[tuple[int, dict[str, float]]]:
+    """What a training wrote of its steps so far."""
+    path = out / "steps.jsonl"
+    whole = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [tuple(json.loads(line)) for line in whole if line.endswith("\n")]
+
+
+def test_a_killed_training_goes_on_with_the_same_losses(recordings: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.reference_vocoders.tiny_training", str(recordings)]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    unbroken = dict(lines(whole))
+    assert list(unbroken) == list(range(1, 9))
+
+    killed = subprocess.Popen([*command, str(broken)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while len(lines(broken)) < 3:
+        assert killed.poll() is None, killed.stderr and killed.stderr.read()
+        time.sleep(0.001)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    before = lines(broken)
+    subprocess.run([*command, str(broken)], check=True, capture_output=True)
+    after = lines(broken)[len(before) :]
+    assert after[0][0] == len(before) // 2 * 2 + 1  # a checkpoint lies behind every second step
+    assert after[-1][0] == 8
+    assert all(losses == unbroken[step] for step, losses in before + after)
+    ended, _ = checkpoint.load_generator(broken / "last.pt")
+    expected, _ = checkpoint.load_generator(whole / "last.pt")
+    assert all(torch.equal(value, expected.state_dict()[key]) for key, value in ended.state_dict().items())
 
 
 def test_training_lowers_its_losses_and_keeps_what_it_validated(recordings: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    out.mkdir()
-    seen, held_out = clips(recordings, out / "audio")
-    run = train.Run(train.Trainer(TINY, torch.device("cpu")), data.Segments(seen, 32, 1), Validator(held_out), out)
     losses: list[dict[str, float]] = []
-    entries = list(run.go(lambda _, parts: losses.append(parts)))
+    entries = list(run(recordings, out).go(lambda _, parts: losses.append(parts)))
     assert losses[-1]["stft"] < losses[0]["stft"]
     assert {"mel", "stft", "pitch", "adversarial", "feature", "discriminator"} == set(losses[-1])
     assert [entry["step"] for entry in entries] == [4, 8]
@@ -145,14 +133,68 @@ def test_training_lowers_its_losses_and_keeps_what_it_validated(recordings: Path
     assert render(half, config, tone(0.5, 200)) == pytest.approx(render(full, config, tone(0.5, 200)), abs=1e-2)
 
 
-def test_a_training_starts_from_given_weights(recordings: Path, tmp_path: Path) -> None:
-    trained(recordings, tmp_path / "first", 2)
-    generator, _ = checkpoint.load_generator(tmp_path / "first" / "last.pt")
+def test_a_training_starts_from_given_weights(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    generator = Generator(TINY.generator).fold_weight_norm().eval().requires_grad_(False)
     trainer = train.Trainer(TINY, torch.device("cpu"))
     checkpoint.write_safetensors(tmp_path / "w.safetensors", generator, TINY, {})
     assert trainer.start_from(tmp_path / "w.safetensors", []) is None
     audio = tone(0.5, 200)
-    assert render(trainer.generator, TINY, audio) == pytest.approx(render(generator, TINY, audio), abs=1e-2)
+    assert render(trainer.generator, TINY, audio) == pytest.approx(render(generator, TINY, audio), abs=1e-3)
+    assert render(trainer.averaged(), TINY, audio) == pytest.approx(render(generator, TINY, audio), abs=1e-3)
+
+
+def noise(seconds: float, seed: int) -> np.ndarray:
+    """Noise whose level and colour change all the time, so that every band moves."""
+    rng = np.random.default_rng(seed)
+    samples = int(22050 * seconds)
+    level = np.interp(np.arange(samples), np.arange(0, samples + 1000, 1000), rng.uniform(-3, 0, samples // 1000 + 2))
+    white = rng.normal(0, 0.2, samples) * 10**level
+    colour = np.convolve(white, rng.normal(0, 1, 8), "same") / 3
+    return np.clip(white + colour, -1, 1).astype(np.float32)
+
+
+def hearing(config: FrontEndConfig, audio: np.ndarray) -> torch.Tensor:
+    return front_end.see(front_end.padded(torch.from_numpy(audio)[None], config), config)
+
+
+def test_what_another_front_end_sees_is_fitted_and_folded_into_the_first_convolution(tmp_path: Path) -> None:
+    for number in range(6):
+        sf.write(tmp_path / f"{number}.wav", noise(2, number), 22050)
+    recorded = data.prepare(sorted(tmp_path.glob("*.wav")), tmp_path / "cache")
+    course, official = FrontEndConfig(), FrontEndConfig(kind="official")
+    affine = warm_start.fit(recorded, course, official)
+    assert 0 < affine.unexplained < 0.05
+    unseen = noise(2, 99)
+    expected, heard = hearing(official, unseen), affine(hearing(course, unseen))
+    assert (heard - expected)[..., 3:-3].abs().mean() < 0.15 < expected.std()
+
+    torch.manual_seed(0)
+    generator = Generator(PRESETS["v2"].generator).fold_weight_norm().eval()
+    folded = Generator(PRESETS["v2"].generator).fold_weight_norm().eval()
+    folded.load_state_dict(warm_start.fold(generator.plain_state(), affine))
+    seen = hearing(course, unseen)
+    with torch.inference_mode():
+        first, second = generator.conv_pre(affine(seen)[:, :, None]), folded.conv_pre(seen[:, :, None])
+        whole, again = generator(affine(seen))[..., 30 * 256 : -30 * 256], folded(seen)[..., 30 * 256 : -30 * 256]
+    assert torch.allclose(first[..., 3:-3], second[..., 3:-3], rtol=1e-4, atol=1e-5 * float(first.abs().max()))
+    assert torch.allclose(whole, again, rtol=1e-3, atol=1e-5)
+
+
+def test_a_training_may_start_from_weights_that_hear_another_mel(recordings: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    generator = Generator(TINY.generator).fold_weight_norm()
+    elsewhere = dataclasses.replace(TINY, front_end=FrontEndConfig(kind="official"))
+    checkpoint.write_safetensors(tmp_path / "official.safetensors", generator, elsewhere, {})
+    seen, _ = clips(recordings, tmp_path / "cache")
+    one, two = (train.Trainer(TINY, torch.device("cpu")) for _ in range(2))
+    missed = one.start_from(tmp_path / "official.safetensors", seen)
+    assert missed == two.start_from(tmp_path / "official.safetensors", seen)
+    assert 0 < (missed or 0) < 0.5
+    assert all(torch.equal(one.average[key], value) for key, value in two.average.items())
+    assert not torch.allclose(one.average["conv_pre.weight"], generator.conv_pre.weight, atol=1e-3)
+    with pytest.raises(GraderError, match="made with another generator"):
+        train.Trainer(PRESETS["v3"], torch.device("cpu")).start_from(tmp_path / "official.safetensors", seen)
 
 
 def test_segments_depend_on_seed_and_step_alone(recordings: Path, tmp_path: Path) -> None:
