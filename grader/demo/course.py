@@ -54,6 +54,7 @@ A pretend course, made by `grader demo`. The singing is computed, the students a
 Try, in this folder:
   grader check submissions      what a student is told before handing in
   grader rerun --sample 5       runs five students' code again, in a sandbox, and compares with what they uploaded
+  grader baselines              renders and scores Griffin-Lim and HiFi-GAN on the same test mels
   grader leaderboard            scores, grades and site/index.html
   grader mels recordings --out test_mels --references references
                                 how the test mels came about (nothing changes: they are there already)

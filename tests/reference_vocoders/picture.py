@@ -34,11 +34,15 @@ def coloured(levels: np.ndarray, top: float) -> Image.Image:
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
 
 
-def picture(audio: Audio, width: int = 400, height: int = 300) -> Image.Image:
+def picture(audio: Audio, width: int = 380, height: int = 260) -> Image.Image:
     """The three panels side by side with their names, from at most three seconds of the recording."""
     audio = audio[: 3 * FINE.sample_rate_hz // 256 * 256]
     mel = mel_spectrogram(audio)
-    panels = {"recording": audio, "Griffin-Lim": griffin_lim(mel), "HiFi-GAN, shipped weights": vocoder()(mel)}
+    panels = {
+        "recording, 0 to 8 kHz": audio,
+        "Griffin-Lim": griffin_lim(mel),
+        "HiFi-GAN, shipped weights": vocoder()(mel),
+    }
     levels = {name: decibels(made) for name, made in panels.items()}
     top = max(float(level.max()) for level in levels.values())
     gap, head = 8, 22
@@ -48,8 +52,7 @@ def picture(audio: Audio, width: int = 400, height: int = 300) -> Image.Image:
         left = number * (width + gap)
         sheet.paste(coloured(level, top).resize((width, height), Image.Resampling.BILINEAR), (left, head))
         draw.text((left + 2, 3), name, fill="black", font=ImageFont.load_default(14))
-    draw.text((3 * width + 2 * gap - 2, 3), "0–8 kHz", fill="black", font=ImageFont.load_default(14), anchor="ra")
-    return sheet.quantize(96)
+    return sheet.quantize(64)
 
 
 if __name__ == "__main__":
