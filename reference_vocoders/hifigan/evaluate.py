@@ -124,7 +124,9 @@ def main(
     except GraderError as error:
         click.echo(f"hifigan: {error}\n  help: {error.help}", err=True)
         sys.exit(2)
-    score_report.show(CourseScores({}, scores), "m_stft", Console(highlight=False))
+    console = Console(highlight=False)
+    console.width = max(console.width, 110)  # names of files are long, and a table is of no use without them
+    score_report.show(CourseScores({}, scores), "m_stft", console)
     if out is not None:
         record = {name: found.as_json() for name, found in scores.items()}
         out.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
