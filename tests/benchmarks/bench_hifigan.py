@@ -5,8 +5,6 @@ the generator as it is published: one-dimensional convolutions, weight norm comp
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from reference_vocoders.hifigan import SHIPPED
 from reference_vocoders.hifigan.checkpoint import load_generator
 from reference_vocoders.hifigan.generator import Generator
+from tests.benchmarks.measuring import in_turn, row
 
 CLIPS = 30
 
@@ -78,39 +77,29 @@ def mels(frames_a_second: float = 22050 / 256) -> list[torch.Tensor]:
 
 
 @torch.inference_mode()
-def seconds(network: Callable[[torch.Tensor], torch.Tensor], clips: list[torch.Tensor]) -> float:
-    start = time.perf_counter()
+def sing(network: Callable[[torch.Tensor], torch.Tensor], clips: list[torch.Tensor]) -> None:
     for clip in clips:
         network(clip)
-    return time.perf_counter() - start
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="two clips, to see that it runs")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--threads", type=int, default=min(2, torch.get_num_threads()))
+    chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     ours, config = load_generator(chosen.weights)
-    plain, clips = Plain(ours), mels()
+    plain, clips = Plain(ours), mels()[: 2 if chosen.small else CLIPS]
     audio = sum(clip.shape[2] for clip in clips) * 256 / 22050
     with torch.inference_mode():
         deviation = float((ours(clips[0]) - plain(clips[0])).abs().max())
-
-    print(
-        f"HiFi-GAN {config.name}, {chosen.threads} threads, torch {torch.__version__}, {CLIPS} clips of {audio:.0f} s"
-    )
-    times: dict[str, list[float]] = {"plain": [], "ours": []}
-    for _ in range(chosen.rounds):
-        times["plain"].append(seconds(plain, clips))
-        times["ours"].append(seconds(ours, clips))
-    for name, measured in times.items():
-        median = statistics.median(measured)
-        print(f"  {name:5}: median {median:.1f} s of {chosen.rounds} rounds in turn, {audio / median:.1f} × real time")
-    ratios = [slow / fast for slow, fast in zip(*times.values(), strict=True)]
-    print(f"  ratio: median {statistics.median(ratios):.1f}, {min(ratios):.1f} … {max(ratios):.1f}")
-    print(f"  audio within {deviation:.1e} of the plain network's")
+    pairs = in_turn(1 if chosen.small else 3, lambda: sing(plain, clips), lambda: sing(ours, clips))
+    slow, fast = (audio / seconds for seconds in pairs.medians)
+    print(f"HiFi-GAN {config.name}, {chosen.threads} threads, {len(clips)} clips, {audio:.0f} s of audio")
+    print(f"  plain {slow:.1f} × real time, ours {fast:.1f} ×; audio within {deviation:.1e} of the plain network's")
+    what = f"HiFi-GAN V2, {audio:.0f} s of audio: the same weights run plainly / ours, {fast:.1f} × real time"
+    row(what, pairs.medians, pairs.ratio, "≥ 5 × real time", fast >= 5)
 
 
 if __name__ == "__main__":
