@@ -72,7 +72,8 @@ def alike(
     """SI-SDR and lag of the clips that two sources share, by pair: of two students, or of a student and a baseline."""
     references = {one.name: one for one in scores.references}
     found: defaultdict[Pair, dict[str, tuple[float, int]]] = defaultdict(dict)
-    shown.start("comparing clips with each other", float(len(references)), len(references))
+    if references:
+        shown.start("comparing clips with each other", float(len(references)), len(references))
     for name, reference in references.items():
         owners = {owner: one for owner, clips in scores.recordings.items() for one in clips if one.name == name}
         for first, second, si_sdr_db, lag in _of_clip(reference, owners, rate_hz, store):

@@ -66,7 +66,8 @@ def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], 
     )
     record = store.get(STAGE, key)
     if record is None:
-        shown.start("comparing code", float(len(handed_in)), len(handed_in))
+        if handed_in:
+            shown.start("comparing code", float(len(handed_in)), len(handed_in))
         programs: list[Program] = []
         missed: list[str] = []
         for student, source in handed_in:

@@ -40,7 +40,8 @@ def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], 
     who: defaultdict[str, set[str]] = defaultdict(set)
     what: dict[tuple[str, str], dict[str, Any]] = {}
     handed_in = list(sources.of_students(scores))
-    shown.start("looking for equal files", float(len(handed_in)), len(handed_in))
+    if handed_in:
+        shown.start("looking for equal files", float(len(handed_in)), len(handed_in))
     for student, source in handed_in:
         for file in _read(source, limits, least, store, notes):
             if file["sha256"] not in public:

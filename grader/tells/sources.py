@@ -54,7 +54,7 @@ def of_students(scores: CourseScores) -> Iterator[tuple[str, Path]]:
     """Students with what they handed in that may hold code or weights: the code, and the upload itself."""
     for student, result in scores.students.items():
         for source in (result.hand_in.code, result.attempt.path if result.attempt else None):
-            if source is not None and (source.is_dir() or source.suffix.lower() == ".zip"):
+            if source is not None and (source.is_dir() or (source.suffix.lower() == ".zip" and source.is_file())):
                 yield student, source
 
 
