@@ -131,10 +131,10 @@ def _public(board: Leaderboard, heard: Clips, course: Course, folder: Path) -> N
         clips=tuple(Path(name).stem for name in scripts),
         files=(),
     )
-    copies: dict[str, str | bytes] = {name: (course.site / name).read_bytes() for name in media}
-    content = {**render.files(shown, audience), **scripts, **copies}
+    content = {**render.files(shown, audience), **scripts}
+    render.copy(media, course.site, folder)
     render.write(content, folder)
-    render.tidy(folder, content)
+    render.tidy(folder, {*content, *media})
 
 
 def _clips(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from grader.errors import EnvironmentProblem
@@ -54,13 +55,31 @@ def write(content: Files, folder: Path) -> None:
 
     Raises :class:`EnvironmentProblem` where that cannot be done.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
         for name, text in content.items():
             # file names of hand-ins may hold broken characters
             whole = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
             (folder / name).parent.mkdir(exist_ok=True)
             _write(folder / name, whole)
+
+
+def copy(names: Iterable[str], site: Path, folder: Path) -> None:
+    """Copy files that are named by their content from one site to another, those that are not there yet.
+
+    Raises as :func:`write` does.
+    """
+    with _writing(folder):
+        for name in names:
+            if not (folder / name).is_file():
+                (folder / name).parent.mkdir(exist_ok=True)
+                _write(folder / name, (site / name).read_bytes())
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise EnvironmentProblem(
             f"{folder}: the leaderboard cannot be written: {error}",

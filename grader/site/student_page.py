@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from grader import words
 from grader.grades.leaderboard import Leaderboard, Row
 from grader.grades.points import metric_label
 from grader.metrics.scores import Scores
@@ -179,6 +180,8 @@ def _csp_hash(text: str) -> str:
 def _code() -> str:
     """The hash of everything of the site's own that a page is made with."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in _HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".js", ".toml")):
-        digest.update(path.read_bytes())
+    for room in (_HERE, Path(words.__file__).parent):
+        for path in sorted(room.rglob("*")):
+            if path.suffix in (".py", ".html", ".css", ".js", ".toml"):
+                digest.update(path.read_bytes())
     return digest.hexdigest()
