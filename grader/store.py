@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -76,7 +76,8 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._db = _open(path)
+                with self._locked("LOCK_SH"):  # waits while another grader mends it
+                    self._db = _open(path)
             except sqlite3.OperationalError as error:
                 if "database" not in str(error) or not _is_damaged(path):
                     raise
@@ -212,9 +213,21 @@ class Store:
                 "computed anew; the moved file can be deleted",
             ) from None
 
+    @contextlib.contextmanager
+    def _locked(self, kind: Literal["LOCK_SH", "LOCK_EX"]) -> Iterator[None]:
+        """Hold a lock among the graders of this machine, which the system releases if this one is killed."""
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        with self.path.with_name(f"{self.path.name}.lock").open("a") as file:
+            fcntl.flock(file, getattr(fcntl, kind))
+            yield
+
     def _begin_anew(self) -> None:
         """Move a damaged file aside and take its whole records over. Of several graders that see it, one does so."""
-        with _alone(self.path.with_name(f"{self.path.name}.lock")):
+        with self._locked("LOCK_EX"):
             try:
                 self._db = _open(self.path)  # another grader may have done it meanwhile
                 (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
@@ -284,19 +297,6 @@ def pack(arrays: Arrays) -> bytes:
 def unpack(packed: bytes) -> dict[str, np.ndarray]:
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         return dict(archive)
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold a lock among the graders of this machine, which the system releases if this one is killed."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _batches(rows: Iterable[salvage.Row], size: int) -> Iterator[list[salvage.Row]]:

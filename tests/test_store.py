@@ -6,13 +6,15 @@ import os
 import shutil
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grader import salvage
 from grader.errors import EnvironmentProblem
-from grader.store import Store, content_key, file_sha256
+from grader.store import Store, content_key, file_sha256, unpack
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_two_processes_at_once_lose_nothing(path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(30)
+        process.join(300)
     assert [process.exitcode for process in processes] == [0, 0]
     with Store(path) as store:
         assert store.get_many("metric", [str(n) for n in range(300)]) == {str(n): {"value": n} for n in range(300)}
@@ -147,6 +149,50 @@ def test_damage_found_in_use_is_said_and_the_next_run_begins_anew(path: Path) ->
         assert store.get("metric", "1") is None
         store.put("metric", "1", {"value": 1})
         assert store.get("metric", "1") == {"value": 1}
+
+
+def test_whole_records_are_found_page_by_page_also_in_the_log_and_where_they_are_long(path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {str(number): {"audio": random.normal(size=number * 40)} for number in range(200)}
+
+    def check() -> None:
+        found = {key: unpack(blob) for _, key, _, _, blob, _, _ in salvage.rows(path) if blob is not None}
+        assert found.keys() == arrays.keys()
+        for key, of_key in arrays.items():
+            np.testing.assert_array_equal(found[key]["audio"], of_key["audio"])
+
+    with Store(path) as store:
+        for key, of_key in arrays.items():
+            store.put("metric", key, {"value": key}, of_key)
+        assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+        check()
+    check()
+    content = path.read_bytes()
+    for damage in (b"", content[:50], bytes(5000), os.urandom(20_000), content[: len(content) // 3]):
+        path.write_bytes(damage)
+        assert len(list(salvage.rows(path))) < 200
+
+
+def test_what_is_whole_in_a_damaged_store_is_kept_and_one_of_several_graders_mends_it(path: Path) -> None:
+    with Store(path) as store:
+        for number in range(300):
+            store.put("metric", str(number), {"value": number, "filler": "x" * 300})
+    content = path.read_bytes()
+    path.write_bytes(os.urandom(100) + content[100:-30_000])
+
+    def use(_: int) -> tuple[int, int]:
+        with Store(path) as store:
+            found = store.get_many("metric", [str(number) for number in range(300)])
+            assert all(record["value"] == int(key) for key, record in found.items())
+            return store.saved, len(found)
+
+    with ThreadPoolExecutor(4) as pool:
+        used = list(pool.map(use, range(4)))
+    assert len(list(path.parent.glob("records.damaged-*.sqlite"))) == 1
+    saved, found = max(used)
+    assert 100 < saved == found < 300
+    assert sum(bool(each) for each, _ in used) == 1
+    assert {each for _, each in used} == {found}
 
 
 def test_a_flipped_bit_makes_a_record_unknown_never_another_number(path: Path) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from grader.errors import EnvironmentProblem, GraderError
 from grader.findings import Whose
 from grader.progress import Progress
-from grader.workers.content import Lacking
+from grader.workers.content import Changed, Lacking
 from grader.workers.crew import Worker
 from grader.workers.jobs import Failure, Order
 from grader.workers.processes import interrupts_held
@@ -148,7 +148,12 @@ class Cluster:
 
     def _greet(self, worker: _DaskWorker, lacking: Sequence[str] = ()) -> None:
         files = self._recipe.files()
-        given = {file.sha256: file.read() for file in files if file.sha256 in lacking}
+        try:
+            given = {file.sha256: file.read() for file in files if file.sha256 in lacking}
+        except (OSError, Changed) as error:
+            raise EnvironmentProblem(
+                f"weights for the cluster's workers cannot be read: {error}", help="run the same command again"
+            ) from None
         worker.ready = False
         worker.send(Hello(self._key, self._packed, tuple(file.named() for file in files), given))
 
@@ -163,7 +168,9 @@ class Cluster:
         if not worker.ready and isinstance(message, Lacking):
             self._greet(worker, message.sha256s)
             return []
-        if isinstance(message, Unknown):
+        if isinstance(message, Unknown):  # restarted, so it holds nothing any more
+            worker.held.clear()
+            worker.asked_for = None
             self._greet(worker)
             return []
         if isinstance(message, Ready):

@@ -58,7 +58,7 @@ def main() -> None:
     small = parser.parse_args().small
     clips, seconds, rounds, capacity = (4, 0.5, 1, "tiny") if small else (16, 3.0, 3, "full")
     with tempfile.TemporaryDirectory() as folder:
-        course = courses.make(Path(folder) / "course", 0, 1, seconds, capacity)
+        course = courses.make(Path(folder) / "course", 0, 2, seconds, capacity)
         evaluator = Evaluator(course.rubric.metrics)
         work = jobs(evaluator, Path(folder), clips, seconds)
         make = workbench.Make(evaluator)
