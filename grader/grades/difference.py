@@ -40,7 +40,7 @@ class Place:
 
     def words(self) -> str:
         if self.points is None:
-            return "no points"
+            return "none"
         return f"{self.points:.2f}" + (" so far" if self.final is None else "")
 
 
@@ -65,16 +65,14 @@ class Move:
     causes: tuple[Cause, ...]
 
     def sentence(self) -> str:
-        """``R1: 44.00 → 35.20 points, rank 3 → 4: −8.80 by …; rank by others' moves.``"""
+        """``R1: points 44.00 → 35.20, rank 3 → 4: −8.80 by …; rank 3 → 4 as R5 moved past.``"""
         if self.before is None or self.after is None:
-            there = self.after or self.before
+            there = self.after or self.before or Place(None, None, None)
             what = "is new" if self.before is None else "is gone"
-            return (
-                f"{self.student_id} {what}: {there.words() if there else ''}, {_rank(there.rank if there else None)}."
-            )
-        points = f"{self.before.words()} → {self.after.words()} points"
-        if self.before.points == self.after.points:
-            points = f"{self.after.words()} points as before"
+            return f"{self.student_id} {what}: points {there.words()}, {_rank(there.rank)}."
+        points = f"points {self.before.words()} → {self.after.words()}"
+        if self.before.words() == self.after.words():
+            points = f"points {self.after.words()} as before"
         rank = f"rank {_number(self.before.rank)} → {_number(self.after.rank)}"
         if self.before.rank == self.after.rank:
             rank = f"{_rank(self.after.rank)} as before"

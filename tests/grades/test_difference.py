@@ -70,25 +70,25 @@ def test_the_late_rule() -> None:
     found = difference(board(rubric=the_rubric({"late.after_percent": 80.0})))
     assert found.changed == ("rubric.yaml: late.after_percent: 60 → 80",)
     assert [move.sentence() for move in found.moves] == [
-        "R4: 7.04 so far → 3.52 so far points, rank 4 as before: −3.52 by the late rule: late.after_percent: 60 → 80."
+        "R4: points 7.04 so far → 3.52 so far, rank 4 as before: −3.52 by the late rule: late.after_percent: 60 → 80."
     ]
 
 
 def test_a_decision_and_one_taken_back() -> None:
     with_one = board(decisions="student: r2, kind: extension, days: 2")
-    said = "R2: 48.00 → 80.00 points, rank 2 as before: +32.00 by the decision extension by 2 d"
+    said = "R2: points 48.00 → 80.00, rank 2 as before: +32.00 by the decision extension by 2 d"
     assert told(with_one)["R2"].startswith(said)
     assert told(BEFORE, with_one) == {
-        "R2": "R2: 80.00 → 48.00 points, rank 2 as before: −32.00 by the decision no longer: extension by 2 d."
+        "R2": "R2: points 80.00 → 48.00, rank 2 as before: −32.00 by the decision no longer: extension by 2 d."
     }
 
 
 def test_a_new_hand_in_moves_its_owner_and_past_whom_it_went() -> None:
     after = board(the_class(R3=student("R3", 1.2, "another zip")))
     assert told(after) == {
-        "R1": "R1: 90.65 points as before, rank 1 → 2: rank 1 → 2 as R3 moved past.",
-        "R2": "R2: 48.00 points as before, rank 2 → 3: rank 2 → 3 as R3 moved past.",
-        "R3": "R3: 59.12 → 78.40 points, rank 3 → 1: +19.28 by a new hand-in, r3.zip.",
+        "R1": "R1: points 90.65 as before, rank 1 → 2: rank 1 → 2 as R3 moved past.",
+        "R2": "R2: points 48.00 as before, rank 2 → 3: rank 2 → 3 as R3 moved past.",
+        "R3": "R3: points 59.12 → 78.40, rank 3 → 1: +19.28 by a new hand-in, r3.zip.",
     }
 
 
@@ -111,19 +111,19 @@ def test_other_references_and_checks() -> None:
     before, after = snapshots.now(BEFORE), snapshots.now(board(the_class(R1=refused)))
     found = compare(before, replace(after, inputs={**after.inputs, "checks": 99}))
     sentence = next(move.sentence() for move in found.moves if move.student_id == "R1")
-    assert sentence.startswith("R1: 90.65 → no points points, rank 1 → none: 90.65 → no points by the checks: version")
+    assert sentence.startswith("R1: points 90.65 → none, rank 1 → none: 90.65 → none by the checks: version")
 
 
 def test_report_points_and_the_reports_time() -> None:
     assert told(board(reports={**REPORTS, "R4": 20.0})) == {
-        "R4": "R4: 7.04 so far → 15.04 points, rank 4 as before: 7.04 so far → 15.04 by report points none → 20."
+        "R4": "R4: points 7.04 so far → 15.04, rank 4 as before: 7.04 so far → 15.04 by report points none → 20."
     }
     assert "−10.00 by report points 30 → 20" in told(board(reports={**REPORTS, "R3": 20.0}))["R3"]
 
 
 def test_a_corrected_time() -> None:
     moved = told(board(times={**TIMES, "R2": ON_TIME}))
-    assert moved == {"R2": "R2: 48.00 → 80.00 points, rank 2 as before: +32.00 by the time of the hand-in."}
+    assert moved == {"R2": "R2: points 48.00 → 80.00, rank 2 as before: +32.00 by the time of the hand-in."}
     without = told(board(times={name: TIMES[name] for name in ("R1", "R3", "R4")}))
     assert "+32.00 by the time is now from file time" in without["R2"]
 
@@ -168,8 +168,8 @@ def test_who_is_new_and_who_is_gone() -> None:
     times = {name: value for name, value in TIMES.items() if name != "R1"}
     reports = {name: value for name, value in REPORTS.items() if name != "R1"}
     after = board(the_class(few), times=times, reports=reports)
-    assert told(after)["R1"] == "R1 is gone: 90.65, rank 1."
-    assert told(BEFORE, after)["R1"] == "R1 is new: 90.65, rank 1."
+    assert told(after)["R1"] == "R1 is gone: points 90.65, rank 1."
+    assert told(BEFORE, after)["R1"] == "R1 is new: points 90.65, rank 1."
     assert "as R1 fell behind" in told(after)["R2"]
 
 
