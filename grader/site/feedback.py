@@ -29,7 +29,10 @@ _PAGE = (".html", ".htm")
 
 @dataclass(frozen=True)
 class Bundle:
-    """files: content by name in the zip. pages, texts: students who get their page, or text. left: who gets nothing."""
+    """files: content by name in the zip. pages, texts: students who get their page, or text.
+
+    left: who handed in and gets nothing, and why.
+    """
 
     files: Mapping[str, bytes]
     pages: tuple[str, ...]
@@ -48,6 +51,8 @@ def bundle(board: Leaderboard, record: Record, site: Path) -> Bundle:
     texts: list[str] = []
     for row in board.rows:
         student = row.grade.student_id
+        if row.result is None:  # handed in nothing that feedback could be about
+            continue
         path = site / "students" / f"{file_key(student)}.html"
         page = path.read_bytes() if path.is_file() else None
         if student not in uploads:
