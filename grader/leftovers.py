@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 _UNPACKING = re.compile(r"\.[0-9a-f]+-(?P<pid>\d+)-\w+")
+_IMPORTING = re.compile(r"unpacking-(?P<pid>\d+)-\w+")
 _RENDERING = re.compile(r".+\.(?P<pid>\d+)\.part(\.\w+)?")
 
 
 def remove(state: Path) -> None:
-    """Remove half unpacked hand-ins and half rendered baselines of processes that are no more."""
-    for folder, pattern in ((state / "handins", _UNPACKING), *((f, _RENDERING) for f in state.glob("baselines/*"))):
+    """Remove half unpacked hand-ins and downloads, and half rendered baselines, of processes that are no more."""
+    unpacking = ((state / "handins", _UNPACKING), (state / "imports", _IMPORTING))
+    for folder, pattern in (*unpacking, *((f, _RENDERING) for f in state.glob("baselines/*"))):
         with contextlib.suppress(OSError):
             for path in list(folder.iterdir()):
                 match = pattern.fullmatch(path.name)

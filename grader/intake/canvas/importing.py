@@ -7,6 +7,7 @@ does not call it late; the leaderboard marks both as the file's own time, until 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grader import leftovers
 from grader.course import Course
 from grader.findings import Finding, Severity, Whose
 from grader.intake import names
@@ -66,6 +68,7 @@ def bring_in(source: Path, gradebook: Path, course: Course, shown: Progress) -> 
     """
     book = export.read(gradebook, course.rubric)
     listing = download.open_download(source, course.rubric.archive)
+    leftovers.remove(course.state)
     known = record.load(course.state)
     outcome = Outcome(source.name)
     with _scratch(course) as folder:
@@ -99,7 +102,7 @@ def _scratch(course: Course) -> Iterator[Path]:
     with writing(course.root):
         course.submissions.mkdir(parents=True, exist_ok=True)
         (course.state / "imports").mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix="unpacking-", dir=course.state / "imports")
+        folder = tempfile.mkdtemp(prefix=f"unpacking-{os.getpid()}-", dir=course.state / "imports")
     try:
         yield Path(folder)
     finally:

@@ -323,6 +323,14 @@ def test_the_command_prints_and_exits(course: Course, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["complete"] is False
 
 
+def test_what_a_killed_import_left_is_removed(course: Course) -> None:
+    left = course.state / "imports" / "unpacking-4194999-abc"
+    left.mkdir(parents=True)
+    (left / "000001").write_bytes(b"half")
+    bring(course, {entry_name(JANE, 700, "r12345678.zip"): inner_zip()})
+    assert [path.name for path in (course.state / "imports").iterdir()] == ["canvas.json"]
+
+
 def test_a_full_disk_is_told(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(course.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3))
