@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from grader.errors import CourseError
 from grader.grades.late import TimeSource
 from grader.grades.leaderboard import Grade, leaderboard
+from grader.grades.ledger import parse
 from grader.grades.ranking import ranks
 from grader.intake.submission import Attempt
 from grader.metrics.scores import Scores
-from tests.grades.making import GRIFFIN_LIM, ON_TIME, course, result, scores, the_rubric
+from grader.rerun.evidence import Kind
+from tests.grades.making import GRIFFIN_LIM, ON_TIME, course, rerun, result, scores, the_rubric
 
 RUBRIC = the_rubric()
 LATE = {days: ON_TIME + dt.timedelta(days=days) for days in (0, 1, 2, 3)}
@@ -202,3 +204,36 @@ def test_a_rank_is_one_more_than_the_number_of_better_scores(values: dict[str, f
 def test_the_baselines_own_score_earns_what_the_rubric_says() -> None:
     grade = one(GRIFFIN_LIM)
     assert grade.quality_percent == 40
+
+
+def test_a_rerun_stands_beside_the_upload_that_it_was_about() -> None:
+    rubric = the_rubric({"late.several_hand_ins": "best"})
+    latest = result("R1", scores(2.0, 0.1, 1), attempts=2)
+    for first, beside in ((3.0, True), (1.2, False)):
+        earlier = replace(result("R1", scores(first, 0.1, 1)), hand_in=latest.hand_in)
+        found = course(replace(latest, earlier=(earlier,)))
+        (row,) = leaderboard(rubric, found, {}, {}, {"R1": rerun("R1", Kind.REPRODUCED)}).rows
+        assert (row.rerun is not None) == beside
+        assert row.grade.score == min(first, 2.0)
+
+
+def test_report_points_in_both_places_must_be_the_same() -> None:
+    line = "- {at: 2023-11-03, by: lin, reason: r, student: r1, kind: report, points: 44}\n"
+    found = course(result("R1", scores(1.2, 0.1, 1)))
+    ledger = parse(line, RUBRIC, "decisions.yaml")
+    assert leaderboard(RUBRIC, found, {}, {"R1": 44}, None, ledger).rows[0].grade.report_points == 44
+    with pytest.raises(CourseError, match=r"decisions.yaml:1: points: the report of R1 has 44 points here and 40 in"):
+        leaderboard(RUBRIC, found, {}, {"R1": 40}, None, ledger)
+
+
+def test_a_decision_about_nobody_is_refused_unless_the_roster_knows_them() -> None:
+    line = "- {at: 2023-11-03, by: lin, reason: r, student: r2, kind: excuse}\n"
+    found = course(result("R1", scores(1.2, 0.1, 1)))
+    ledger = parse(line, RUBRIC, "decisions.yaml")
+    with pytest.raises(CourseError, match=r"decisions.yaml:1: student: nobody here is called R2"):
+        leaderboard(RUBRIC, found, {}, {}, None, ledger)
+    board = leaderboard(RUBRIC, found, {}, {}, None, ledger, {"R2", "R3"})
+    assert [(row.grade.student_id, row.grade.excused) for row in board.unranked] == [("R2", True), ("R3", False)]
+    assert board.unranked[1].grade.failure == (
+        "named in students.csv, but nothing of this student lies in submissions/"
+    )
