@@ -47,7 +47,7 @@
     } else {
       const rough = (b - a) / 5, size = 10 ** Math.floor(Math.log10(rough));
       const step = size * [1, 2, 5, 10].find((each) => each * size >= rough);
-      for (let value = Math.ceil(a / step) * step; value <= b; value += step) ticks.push(Number(value.toPrecision(10)));
+      for (let count = Math.ceil(a / step); count * step <= b; count += 1) ticks.push(Number((count * step).toFixed(10)));
     }
     return { at, ticks, log };
   };
