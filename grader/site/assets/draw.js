@@ -119,12 +119,12 @@ grader.draw = (() => {
     }
   };
 
-  const body = (context, values, factor, width, height, column) => {
+  const body = (context, values, factor, width, height) => {
     const middle = height / 2, columns = values.length / 2, step = width / columns;
     context.beginPath();
     for (let index = 0; index < columns; index += 1) {
       const bottom = middle - (values[2 * index] / 127) * factor * middle, top = middle - (values[2 * index + 1] / 127) * factor * middle;
-      context.rect(index * step, top, column(step), Math.max(0.75, bottom - top));
+      context.rect(index * step, top, step + 0.6, Math.max(0.75, bottom - top));
     }
     context.fill();
   };
@@ -139,11 +139,11 @@ grader.draw = (() => {
     if (reference) {
       context.fillStyle = colours.reference;
       context.globalAlpha = 0.25;
-      body(context, reference, referenceFactor, width, height, (step) => step + 0.5);
+      body(context, reference, referenceFactor, width, height);
       context.globalAlpha = 1;
     }
     context.fillStyle = colours.own;
-    body(context, own, factor, width, height, (step) => Math.max(0.8, step * 0.75));
+    body(context, own, factor, width, height);
   };
 
   return { pitch, peaks, range, noteTicks, hzTicks, timeTicks, f0, wave };

@@ -176,14 +176,17 @@
 
   const overTime = () => {
     const metric = metrics[0];
-    const points = students.map((student) => ({ student, x: student.hours === null ? null : student.hours / 24, y: valueOf(student.body, metric.key) })).filter((point) => point.x !== null && point.y !== null);
+    // A file's own time may be years off: what came a week after the last step of lateness stands at the edge.
+    const last = Math.max(0, ...given.deadline_h) / 24 + 7;
+    const points = students.map((student) => ({ student, x: student.hours === null ? null : Math.max(-60, Math.min(last, student.hours / 24)), y: valueOf(student.body, metric.key) })).filter((point) => point.x !== null && point.y !== null);
     if (points.length < 2) return null;
     const height = 260, left = 44, bottom = 226;
     const { whole, drawn } = figure(text("time", { metric: metric.label }), height, text("time_label", { metric: metric.label, count: points.length }));
     const across = scale([...points.map((point) => point.x), 0], left, WIDTH - 8);
     const up = scale([...points.map((point) => point.y), ...rungs.slice(0, 2).map((rung) => valueOf(rung, metric.key)).filter((value) => value !== null)], bottom, 18);
     upright(drawn, up, left, label(metric));
-    axis(drawn, across, bottom, text("days"));
+    const cut = students.some(({ hours }) => hours !== null && (hours / 24 > last || hours / 24 < -60));
+    axis(drawn, across, bottom, text(cut ? "days_cut" : "days"));
     for (const hours of [0, ...given.deadline_h]) {
       const x = across.at(hours / 24);
       if (x <= WIDTH) drawn.append(svg("line", { class: hours ? "cut" : "rung0", x1: x, x2: x, y1: 18, y2: bottom }));
