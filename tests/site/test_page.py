@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ def test_every_sentence_of_a_grade_is_shown(board: Leaderboard) -> None:
     for row in board.ranked:
         for sentence in (row.grade.quality_why, row.grade.late_why, row.grade.report_why, row.grade.final_why):
             assert sentence in text
+
+
+def test_intervals_and_the_band_of_a_rank_are_shown(board: Leaderboard) -> None:
+    page = Page(pages.index_html(board))
+    shown = [each["data-i"] for each in attributes_of(page, "i") if "data-i" in each]
+    wanted = [
+        f"{interval[0]:.3f} {interval[1]:.3f}"
+        for student in json.loads(tables.leaderboard_json(board))["students"]
+        for interval in (student["intervals"].get(metric) for metric in ("m_stft", "log2_f0", "fad"))
+        if interval
+    ]
+    assert shown == wanted
+    assert len(wanted) > 6
+    first = board.ranked[0]
+    assert first.standing is not None
+    torn = replace(first, standing=replace(first.standing, first=1, last=3, separable=False))
+    text = Page(pages.index_html(replace(board, ranked=(torn, *board.ranked[1:])))).all_text()
+    assert "1–3" in text
+    assert "1–3" not in page.all_text()
 
 
 def test_a_missing_number_is_a_dash_with_its_reason(board: Leaderboard) -> None:
