@@ -19,7 +19,7 @@ from grader.store import file_sha256, pack
 from grader.workers import Content, Failure, Job, Pool
 from grader.workers.cluster import Cluster
 from grader.workers.processes import Processes
-from tests.benchmarks import courses
+from tests.benchmarks import courses, measuring
 from tests.benchmarks.measuring import breathy, in_turn, row, sung, write
 
 METRICS = ("m_stft", "log2_f0", "fad")
@@ -43,10 +43,18 @@ def results(pool: Pool, work: list[Job]) -> dict[str, Any]:
     return {what: [one.value for one in result.values()] for what, result in found.items()}
 
 
+def warm_up(pool: Pool, work: list[Job], workers: int) -> None:
+    """Until each worker has its networks and has measured a clip."""
+    seen: set[int] = set()
+    while len(seen) < workers:
+        jobs = [Job("warm-up", partial(measuring.then_who, job.argument), 1, job.inputs) for job in work[:workers]]
+        seen |= {result for _, result in pool.run(jobs) if isinstance(result, int)}
+
+
 def compare(what: str, one: Pool, two: Pool, work: list[Job], rounds: int, goal: float) -> dict[str, Any]:
     with one, two:
-        for pool in (one, two):  # start, load and warm up
-            results(pool, work[:4])
+        warm_up(one, work, 1)
+        warm_up(two, work, 2)
         pairs = in_turn(rounds, lambda: results(one, work), lambda: results(two, work))
         row(what, pairs.medians, pairs.ratio, f"≥ {goal}", pairs.ratio >= goal)
         return results(two, work)

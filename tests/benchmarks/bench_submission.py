@@ -33,7 +33,7 @@ from tests.benchmarks import courses
 from tests.benchmarks.bench_crepe import Stock, stock_activations
 from tests.benchmarks.measuring import breathy, row, sung, timed, write
 
-SAMPLE = 3
+SAMPLE = 2
 """Clips of the procedure in each round."""
 
 

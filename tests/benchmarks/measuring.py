@@ -1,9 +1,9 @@
 """What benchmarks share: timing in turn, sound, and the rows of the table that they print."""
 
-import contextlib
+import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,13 +71,8 @@ def write(path: Path, audio: np.ndarray) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def then_who(function: Callable[..., object], *arguments: object) -> int:
+    """Call, wait a little, so that another worker gets the next job, and say which process this is."""
+    function(*arguments)
+    time.sleep(0.2)
+    return os.getpid()
