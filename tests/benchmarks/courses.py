@@ -22,6 +22,7 @@ def make(root: Path, students: int, clips: int, seconds: float, capacity: str) -
         ("count: 30", f"count: {clips}"),
         ("capacity: full", f"capacity: {capacity}"),
         ("embedding: vggish", "embedding: logmel"),
+        ("score: 1.142,", "score: 0.01,"),  # Griffin-Lim is better at this than at singing
     ):
         assert before in text
         text = text.replace(before, after)
