@@ -84,7 +84,6 @@
     drawn.append(circle);
   };
   const rungLines = (drawn, metric, at, vertical, from, to) => {
-    const said = [];
     rungs.slice(0, 2).forEach((rung, index) => {
       const value = valueOf(rung, metric.key);
       if (value === null) return;
@@ -94,9 +93,7 @@
         const right = place > WIDTH * 0.7;
         drawn.append(svg("text", { class: "name", x: place + (right ? -5 : 5), y: from + 9 + 13 * index, "text-anchor": right ? "end" : "start" }, rung.dataset.name));
       }
-      said.push(text("mark", { name: rung.dataset.name, value: shown(value) }));
     });
-    return said.join(" ");
   };
 
   const spread = (metric, first) => {
