@@ -163,7 +163,7 @@ PRESETS: dict[str, Configuration] = {
         "v2-tune",
         _V2,
         training=TrainingConfig(
-            steps=4_400,
+            steps=3_000,
             batch=4,
             segment_frames=64,
             learning_rate=2e-4,
@@ -172,7 +172,7 @@ PRESETS: dict[str, Configuration] = {
             discriminator_width=0.0625,
             mel_weight=30.0,
             stft_weight=15.0,
-            pitch_weight=6.0,
+            pitch_weight=12.0,
             pitch_frames=4,
             validate_every=500,
             checkpoint_every=100,
