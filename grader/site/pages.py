@@ -102,6 +102,7 @@ def templates() -> jinja2.Environment:
     )
     environment.filters.update(
         metric="{:.3f}".format,
+        digits="{:.8g}".format,
         points="{:.2f}".format,
         plain=numbers.plain,
         duration=duration,

@@ -37,7 +37,7 @@ KEYS = (  # of the listening page, and what each is for
     (("G", "P"), "view"),
     (("?",), "help"),
 )
-_SUMMARY = 3  # findings in a summary
+_SUMMARY = 2  # findings in a summary
 _TICKS = 2  # baselines that have a tick of their own
 
 
