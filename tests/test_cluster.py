@@ -390,9 +390,13 @@ def test_another_kind_of_cluster_is_refused(where: str) -> None:
 
 
 def test_slurm_is_asked_for_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for Slurm runs each batch script at once."""
+    """A stand-in for Slurm keeps each batch script, as Slurm does, and runs it at once."""
     for name, script in (
-        ("sbatch", '#!/bin/sh\nsetsid sh "$1" >"$1.log" 2>&1 &\necho $! >>"$PIDS"\necho "Submitted batch job $!"\n'),
+        (
+            "sbatch",
+            '#!/bin/sh\ncp "$1" "$PIDS.sh"\nsetsid sh "$PIDS.sh" >"$PIDS.log" 2>&1 &\n'
+            'echo $! >>"$PIDS"\necho "Submitted batch job $!"\n',
+        ),
         ("scancel", "#!/bin/sh\nexit 0\n"),
     ):
         (tmp_path / name).write_text(script)
