@@ -352,7 +352,7 @@ def test_a_grader_killed_while_installing_or_comparing_is_followed_by_one_that_f
     evidence = rerun(course)
     assert (evidence.kind, evidence.tier) == (Kind.REPRODUCED, Tier.BYTES)
     left = sorted(path.name for path in course.state.iterdir())
-    assert left == ["environments", "records.sqlite", "rerun"]
+    assert left == ["environments", "records.sqlite", "records.sqlite.lock", "rerun"]
     made = [path.name for path in (course.state / "environments").iterdir() if path.is_dir()]
     assert len(made) == 1
 

@@ -46,7 +46,7 @@ def test_numbers_are_those_of_the_json(board: Leaderboard) -> None:
             student["log2_f0"],
             student["fad"],
             student["quality_points"],
-            student["delay_s"],
+            student["delay_s"] and int(student["delay_s"]),
             student["report_points"],
             student["final_points"],
             list(Kind).index(student["rerun"]) if student["rerun"] else None,
