@@ -40,7 +40,7 @@ _RUBRIC_CHANGES = {
     r"^  rank_by: .*": "  rank_by: m_stft                                    # m_stft | log2_f0 | fad",
     r"^    embedding: .*": "    embedding: logmel                                # a demo downloads no weights",
     r"^    capacity: .*": "    capacity: tiny                                   # for speed; full is ten times slower",
-    r"^  anchors:.*\n(?:    - .*\n)+": """\
+    r"^  anchors:.*\n(?:    .*\n)+": """\
   # Computed singing is easier than the handout's clips, so all points ask for a lower score here than its 1.142.
   anchors:
     - {score: griffin_lim * 2, percent: 0}           # a number, or a baseline's score on these clips: hifigan * 1.2
