@@ -2,8 +2,11 @@
 
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from tests.site import browsing
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +17,15 @@ def _weights_of_nobody() -> Iterator[None]:
         patch.setenv("TORCH_HOME", folder)
         patch.setenv("LC_ALL", "C.UTF-8")
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all; skips where it or Playwright is not there."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if browsing.CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=browsing.CHROMIUM, args=[*browsing.QUIET, *browsing.HEARING])
+        yield opened
+        opened.close()

@@ -20,7 +20,8 @@ def test_sparse_frames_are_the_courses_frames() -> None:
     sparse, all_frames = sparse_mel(noise, COURSE), sparse_frames(mel_spectrogram(noise), COURSE)
     frames = min(sparse.shape[1], all_frames.shape[1])
     assert frames > 25
-    np.testing.assert_array_equal(sparse[:, :frames], all_frames[:, :frames])
+    # BLAS may sum another number of frames in another order: a few float32 steps, depending on the processor
+    np.testing.assert_allclose(sparse[:, :frames], all_frames[:, :frames], rtol=1e-6)
 
 
 def test_other_hops_take_every_frame() -> None:

@@ -1,8 +1,6 @@
 """A class as it comes: good, worse, late, without times, without report points, failed, missing, some rerun."""
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -10,19 +8,6 @@ from grader.findings import Severity, Whose
 from grader.grades.leaderboard import Leaderboard, leaderboard
 from grader.rerun.evidence import Kind
 from tests.grades.making import ON_TIME, course, finding, rerun, result, scores, the_rubric
-from tests.site import browsing
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """One Chromium for all; skips where it or Playwright is not there."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if browsing.CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=browsing.CHROMIUM, args=[*browsing.QUIET, *browsing.HEARING])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
