@@ -89,11 +89,12 @@ def evidence(course: Course) -> Evidence:
     return evidence
 
 
-def test_the_rerun_is_the_upload_within_one_step_of_16_bits(evidence: Evidence) -> None:
+def test_the_rerun_is_the_upload_to_within_arithmetic(evidence: Evidence) -> None:
+    """One step of 16 bits on some processors; on others BLAS on more threads moves the student's matrix inversion."""
     assert evidence.kind is Kind.REPRODUCED, evidence
     assert len(evidence.clips) == CLIPS
     assert evidence.tier is not None
-    assert evidence.tier.rank <= Tier.LSB.rank
+    assert evidence.tier.rank <= Tier.CLOSE.rank
 
 
 def test_it_really_sang(course: Course) -> None:
