@@ -19,9 +19,9 @@ def _weights_of_nobody() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for all; skips where it or Playwright is not there."""
+    """One Chromium for a module, closed behind it; skips where it or Playwright is not there."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if browsing.CHROMIUM is None:
         pytest.skip("Chromium is not installed")
