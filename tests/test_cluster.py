@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -88,6 +89,7 @@ class Network:
             f"ip -n {self.name} link set lo up",
         )
         try:
+            self._clear_up_after_the_dead()
             for command in commands:
                 subprocess.run(command.split(), check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -96,7 +98,22 @@ class Network:
 
     def remove(self) -> None:
         with contextlib.suppress(OSError):
-            subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
+            self._remove(self.name)
+
+    def _clear_up_after_the_dead(self) -> None:
+        """Tests that were killed leave their network, and the cable would be in the way of ours."""
+        listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout
+        for name in re.findall(r"^grader-\d+", listed, re.MULTILINE):
+            if not Path("/proc", name.removeprefix("grader-")).exists():
+                self._remove(name)
+
+    @staticmethod
+    def _remove(name: str) -> None:
+        inside = subprocess.run(["ip", "netns", "pids", name], check=False, capture_output=True, text=True).stdout
+        for pid in map(int, inside.split()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
     def command(self, hidden: Path, command: list[str]) -> list[str]:
         """A command inside, where the folder ``hidden`` is empty."""

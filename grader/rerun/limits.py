@@ -109,8 +109,8 @@ def tree(pid: int) -> Iterator[int]:
         current = pending.pop()
         yield current
         try:
-            for task in os.scandir(f"/proc/{current}/task"):
-                pending += map(int, Path(task.path, "children").read_text().split())
+            for task in Path(f"/proc/{current}/task").iterdir():
+                pending += map(int, (task / "children").read_text().split())
         except OSError:
             continue
 

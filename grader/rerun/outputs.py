@@ -94,7 +94,8 @@ def _files(out: Path) -> Iterator[str]:
         deeper: list[str] = []
         for folder in level:
             try:
-                entries = sorted(os.scandir(out / folder), key=lambda entry: entry.name)
+                with os.scandir(out / folder) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
             except OSError:
                 continue
             for entry in entries:

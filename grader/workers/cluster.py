@@ -299,11 +299,16 @@ def _slurm(workers: int) -> Any:
 
 
 def _kill_workers(cluster: Any) -> None:
-    """A local cluster's processes at once, as closing waits for what they are at. Others' end with their scheduler."""
+    """A local cluster's processes at once, as closing waits for what they are at. Others' end with their scheduler.
+
+    Dask closes what is still open once more when Python exits, with ten seconds' patience; with no process left there
+    is nothing to wait for.
+    """
     for nanny in getattr(cluster, "workers", {}).values():
         nanny.auto_restart = False
         pid = getattr(getattr(nanny, "process", None), "pid", None)
         if pid:
+            cluster.shutdown_on_close = False
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
