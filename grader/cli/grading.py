@@ -1,4 +1,4 @@
-"""The commands about grades: lateness, decisions, differences. Like :mod:`grader.cli`: no logic."""
+"""Commands about grades: lateness, decisions, differences."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from typing import Any
 
 import click
 
-from grader.options import course_option
-
-_jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry)."
-)
+from grader.cli.options import course_option, jobs_option
 
 
 @click.command()
@@ -26,7 +22,7 @@ _jobs = click.option(
 @click.option("--deduct", type=click.Choice(["factor", "points"]), help="With this way to deduct.")
 @click.option("--parts", type=click.Choice(["together", "separately"]), help="With parts judged so.")
 @click.option("--several", type=click.Choice(["latest", "best"]), help="With this of several hand-ins.")
-@_jobs
+@jobs_option
 @course_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def late(
@@ -125,7 +121,7 @@ def decide(
 
 @click.command()
 @click.argument("snapshots", nargs=-1, metavar="[A [B]]")
-@_jobs
+@jobs_option
 @course_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def diff(snapshots: tuple[str, ...], jobs: int | None, course_dir: Path, as_json: bool) -> None:
@@ -159,6 +155,3 @@ def diff(snapshots: tuple[str, ...], jobs: int | None, course_dir: Path, as_json
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=1))
     else:
         terminal.show_difference(result, Console(highlight=False))
-
-
-COMMANDS = (late, decide, diff)

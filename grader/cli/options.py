@@ -14,3 +14,12 @@ course_option = click.option(
     default=Path(),
     help=_COURSE_HELP,
 )
+
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes (default: as many as cores and memory carry)."
+)
+cluster_option = click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Measure with the workers of a Dask cluster: tcp://HOST:PORT, slurm[:N], local:N.",
+)
