@@ -107,7 +107,6 @@ def _of_try(basis: Basis, facts: Facts, decisions: Decisions, attempt: Try | Non
     final, semester, final_why = _final(rubric, decisions, late, quality, report, bonus, failure, report_why)
     return Grade(
         student_id=facts.student_id,
-        rank=None,
         score=score,
         quality_percent=percent,
         quality_points=quality,
@@ -133,21 +132,11 @@ def _excused(facts: Facts, decisions: Decisions, excuse: Excuse) -> Grade:
     why = f"excused: {excuse.reason} (decided by {excuse.by}, {excuse.at})"
     return Grade(
         student_id=facts.student_id,
-        rank=None,
-        score=None,
-        quality_percent=None,
-        quality_points=None,
         quality_why=why,
-        report_points=None,
         report_why=why,
-        lateness=None,
         late_why=why,
-        provisional_points=None,
-        final_points=None,
-        semester_percent=None,
         final_why=why,
         failure=why,
-        whose=None,
         excused=True,
         ledger_lines=tuple(each.line() for each in decisions.holding),
     )

@@ -79,7 +79,7 @@ class LedgerLine:
     who: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grade:
     """What one student gets and why. A missing number is None, and its ``…_why`` says the reason.
 
@@ -95,21 +95,21 @@ class Grade:
     """
 
     student_id: str
-    rank: int | None
-    score: float | None
-    quality_percent: float | None
-    quality_points: float | None
+    rank: int | None = None
+    score: float | None = None
+    quality_percent: float | None = None
+    quality_points: float | None = None
     quality_why: str
-    report_points: float | None
+    report_points: float | None = None
     report_why: str
-    lateness: Lateness | None
+    lateness: Lateness | None = None
     late_why: str
-    provisional_points: float | None
-    final_points: float | None
-    semester_percent: float | None
+    provisional_points: float | None = None
+    final_points: float | None = None
+    semester_percent: float | None = None
     final_why: str
-    failure: str | None
-    whose: Whose | None
+    failure: str | None = None
+    whose: Whose | None = None
     bonus_points: float = 0.0
     bonus_why: str = ""
     excused: bool = False

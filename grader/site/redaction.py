@@ -40,19 +40,10 @@ def _row(row: Row, label: str) -> Row:
         student_id=label,
         rank=row.grade.rank,
         score=row.grade.score,
-        quality_percent=None,
-        quality_points=None,
         quality_why="",
-        report_points=None,
         report_why="",
-        lateness=None,
         late_why="",
-        provisional_points=None,
-        final_points=None,
-        semester_percent=None,
         final_why="",
-        failure=None,
-        whose=None,
     )
     result = StudentResult(label, HandIn(label, ()), None, None, scores and _scores(scores), None)
     return Row(grade, result, None, row.standing)

@@ -9,8 +9,9 @@ def groups(pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
     """The sets of names that pairs join, directly or through others, in the order of their first names."""
     of: dict[str, set[str]] = {}
     for first, second in pairs:
-        joined = of.get(first, {first}) | of.get(second, {second})
-        for name in joined:
-            of[name] = joined
+        few, many = sorted((of.setdefault(first, {first}), of.setdefault(second, {second})), key=len)
+        if few is not many:
+            many |= few
+            of |= dict.fromkeys(few, many)
     unique = {id(members): members for members in of.values()}
     return sorted(unique.values(), key=min)
