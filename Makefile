@@ -2,7 +2,7 @@
 #   make demo    a small pretend course, checked, rerun, scored and on a leaderboard
 #   make test    the tests
 #   make lint    ruff and mypy
-#   make bench   the benchmarks, written to tests/benchmarks/RESULTS.md (about ten minutes)
+#   make bench   the benchmarks, written to tests/benchmarks/RESULTS.md (about half an hour on two cores)
 #   make soak    a class of 1 000 students, scored to the end
 
 PYTHON ?= python3

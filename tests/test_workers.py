@@ -181,6 +181,39 @@ def test_each_computes_with_one_thread_and_the_setting_does_not_stay(
     assert "MKL_NUM_THREADS" not in os.environ
 
 
+def test_one_thread_also_for_the_mkl_within_a_pytorch_that_is_there_already() -> None:
+    script = (
+        "import re, torch\n"
+        "from grader.workers.machine import one_thread\n"
+        "def threads(): return re.findall(r'get_max_threads\\(\\) : (\\d+)', torch.__config__.parallel_info())\n"
+        "torch.set_num_threads(2)\n"
+        "print(*threads())\n"
+        "with one_thread(): print(*threads())\n"
+        "print(*threads())\n"
+    )
+    before, meanwhile, after = subprocess.check_output([sys.executable, "-c", script], text=True).splitlines()
+    assert set(before.split()) == {"2"}
+    assert set(meanwhile.split()) == {"1"}
+    assert before == after
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about glibc")
+def test_what_a_clip_leaves_serves_the_next_also_where_dask_says_otherwise() -> None:
+    script = (
+        "import resource, sys\n"
+        "import numpy as np\n"
+        "from grader.workers.machine import keep_freed_memory\n"
+        "if sys.argv[1] == 'kept': keep_freed_memory()\n"
+        "for _ in range(50): np.ones(2_000_000)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
+    )
+    env = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    given_back, kept = (
+        int(subprocess.check_output([sys.executable, "-c", script, how], text=True, env=env)) for how in ("", "kept")
+    )
+    assert kept < given_back / 3
+
+
 def test_a_caller_that_stops_listening_leaves_no_process(tmp_path: Path) -> None:
     with Pool(functools.partial(make_worker, str(tmp_path)), 2) as pool:
         for _ in pool.run([Job("", ("double", 1), cost=2), Job("", ("sleep", 60))]):

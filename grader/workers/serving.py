@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 from grader.errors import GraderError
 from grader.workers.content import Content, Lacking, Shelf
 from grader.workers.jobs import Bench, Function, Order
-from grader.workers.machine import one_thread
+from grader.workers.machine import keep_freed_memory, one_thread
 
 _MOST_BENCHES = 2
 """With one set of networks each; two graders may use a cluster at once."""
@@ -92,6 +92,7 @@ def _prepare(hello: Hello) -> Ready | Lacking:
             places = _files.places(hello.files, hello.given)
             if isinstance(places, Lacking):
                 return places
+            keep_freed_memory()
             recipe: Recipe = pickle.loads(hello.recipe).at(places)
             _benches[hello.key] = Bench(recipe()), recipe.facts()
             if len(_benches) > _MOST_BENCHES:

@@ -31,7 +31,7 @@ from grader.store import Store, file_sha256
 from grader.workers import default_processes
 from tests.benchmarks import courses
 from tests.benchmarks.bench_crepe import Stock, stock_activations
-from tests.benchmarks.measuring import breathy, row, sung, timed, write
+from tests.benchmarks.measuring import breathy, row, sung, timed, voiced_otherwise, write
 
 SAMPLE = 2
 """Clips of the procedure in each round."""
@@ -132,9 +132,9 @@ def resubmission(root: Path, clips: int, seconds: float, capacity: str) -> None:
     """The whole command on a new course, after a resubmission, and with nothing changed."""
     course = courses.make(root, 1, clips, seconds, capacity)
     cold, again = timed(lambda: command(course)), []
-    student, voices = courses.name(0), [sung(number, seconds) for number in range(clips)]
+    student = courses.name(0)
     for number in range(1, 4):
-        changed = [breathy(voice, n + (100 * number if n < 3 else 0)) for n, voice in enumerate(voices)]
+        changed = [voiced_otherwise(n, seconds, n + (100 * number if n < 3 else 0)) for n in range(clips)]
         courses.hand_in(course, student, changed)
         course.submissions.joinpath(f"{student}.zip").rename(course.submissions / f"{student}-{number}.zip")
         again.append(timed(lambda: command(course)))

@@ -61,6 +61,17 @@ def sung(number: int, seconds: float) -> np.ndarray:
     return (0.08 * sum(np.sin(k * phase) / k for k in range(1, 9))).astype(np.float32)
 
 
+def voiced_otherwise(number: int, seconds: float, seed: int) -> np.ndarray:
+    """The pitch of :func:`sung` by another singer: as vocoders do it, nothing of the waveform is the same."""
+    samples = len(sung(number, seconds))
+    rng = np.random.default_rng(seed)
+    cents = np.repeat(rng.normal(0, 30, -(-samples // 64)), 64)[:samples]
+    hz = 180 * 2 ** ((number % 13 + cents / 100) / 12)
+    phase = 2 * np.pi * np.cumsum(hz) / RATE_HZ
+    voice = 0.05 * sum(np.sin(k * phase + rng.uniform(0, 2 * np.pi)) for k in range(1, 9))
+    return breathy(voice.astype(np.float32), seed)
+
+
 def breathy(audio: np.ndarray, seed: int) -> np.ndarray:
     return audio + np.random.default_rng(seed).normal(0, 0.004, len(audio)).astype(np.float32)
 
