@@ -106,6 +106,7 @@ class Measuring:
         self._samples = {name: _samples(path) for name, path in references.items()}
         self._settings = {metric: content_key(**known) for metric, known in evaluator.settings().items()}
         self._track_settings = content_key(**evaluator.track_settings())
+        self._keys: dict[tuple[Metric, _Clip], str] = {}
 
     def scores(self, takes: Mapping[str, Sequence[Take]]) -> dict[str, Scores]:
         """The scores of each owner. A clip that fails costs its owner that metric, with the reason in the scores."""
@@ -129,10 +130,11 @@ class Measuring:
         )
 
     def _key(self, metric: Metric, clip: _Clip) -> str:
-        name, sha256 = clip
-        if metric == "fad":
-            return content_key(audio=sha256, settings=self._settings["fad"])
-        return content_key(reference=self._sha256[name], prediction=sha256, settings=self._settings[metric])
+        if (metric, clip) not in self._keys:
+            name, sha256 = clip
+            parts = {"audio": sha256} if metric == "fad" else {"reference": self._sha256[name], "prediction": sha256}
+            self._keys[metric, clip] = content_key(**parts, settings=self._settings[metric])
+        return self._keys[metric, clip]
 
     def _recall(self, clips: Iterable[_Clip]) -> dict[_Clip, dict[Metric, Measurement]]:
         """What the store knows of each clip. Embeddings stay there until a distance needs them."""

@@ -40,10 +40,12 @@ CREATE TABLE IF NOT EXISTS file_hash (
 """
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def content_key(**parts: Any) -> str:
     """The hash of named JSON-able parts; their order does not matter."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode(parts).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

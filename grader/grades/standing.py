@@ -135,10 +135,12 @@ def separated(shares: Matrix, *, resampled: bool) -> npt.NDArray[np.int8]:
         others = np.flatnonzero(found[index, index + 1 :] == 0) + index + 1
         if not len(others):
             continue
-        resampled_differences = np.partition(means[index] - means[others], (lowest, highest), axis=1)
-        low = difference[index, others] + resampled_differences[:, lowest]
-        high = difference[index, others] + resampled_differences[:, highest]
-        decided = np.where(low > 0, 1, np.where(high < 0, -1, 0)).astype(np.int8)
+        resampled_differences = means[index] - means[others]
+        zero = -difference[index, others, None]
+        # the sign of the sorted differences at lowest and highest is all that matters, and counting tells it
+        up_to_zero = np.count_nonzero(resampled_differences <= zero, axis=1)
+        below_zero = np.count_nonzero(resampled_differences < zero, axis=1)
+        decided = np.where(up_to_zero <= lowest, 1, np.where(below_zero > highest, -1, 0)).astype(np.int8)
         found[index, others], found[others, index] = decided, -decided
     return found
 

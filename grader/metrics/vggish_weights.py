@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from grader.cache import cache_folder
 from grader.errors import EnvironmentProblem
 from grader.progress import Progress
 from grader.store import file_sha256
@@ -37,14 +38,6 @@ _CHUNK = 1 << 20
 
 class WeightsMissing(EnvironmentProblem):
     """VGGish's weights cannot be had on this machine now; ``str`` says why."""
-
-
-def cache_folder() -> Path:
-    """The user's cache, made by whoever writes into it."""
-    from platformdirs import user_cache_path
-
-    named = os.environ.get("GRADER_CACHE")
-    return Path(named).expanduser() if named else user_cache_path("grader")
 
 
 def find(

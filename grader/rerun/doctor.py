@@ -179,7 +179,7 @@ def _crepe() -> Item:
 
 
 def _vggish() -> Item:
-    from grader.metrics.vggish_weights import cache_folder
+    from grader.cache import cache_folder
 
     if any(cache_folder().glob("vggish*.pth")):
         return Item("vggish weights", "on", f"in {cache_folder()}")

@@ -96,19 +96,20 @@ def _private(board: Leaderboard, heard: Clips, told: Tells, site: Path, store: S
         student_pages=True,
         files=(*Audience.files, tells_page.NAME),
     )
-    page = render.publish(board, site, audience, scripts)
-    render.write({tells_page.NAME: tells_page.tells_page(told, board.rubric, site, audience)}, site)
+    told_page = tells_page.tells_page(told, board.rubric, site, audience)
+    shared = {**render.files(board, audience), **scripts, tells_page.NAME: told_page}
+    render.write(shared, site)
     students = {row.grade.student_id: f"students/{keys[row.grade.student_id]}.html" for row in board.rows}
     _students(board, heard, site, store, students)
-    render.tidy(site, {*render.files(board, audience), tells_page.NAME, *scripts, *media, *students.values()})
-    return page
+    render.tidy(site, {*shared, *media, *students.values()})
+    return site / "index.html"
 
 
 def _students(board: Leaderboard, heard: Clips, site: Path, store: Store, files: dict[str, str]) -> None:
     """Everyone's own page. One that is there, made from the same, is neither made nor written again."""
-    for row in board.rows:
+    for row, inputs in student_page.inputs(board, heard, board.rubric.site.language):
         file = files[row.grade.student_id]
-        key = content_key(file=file, inputs=student_page.inputs(row, board, heard, board.rubric.site.language))
+        key = content_key(file=file, inputs=inputs)
         known = store.get("student_page", key)
         if known and (site / file).is_file() and store.sha256(site / file) == known["sha256"]:
             continue

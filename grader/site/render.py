@@ -15,7 +15,7 @@ from grader.site.audience import Audience
 
 Files = Mapping[str, str | bytes]
 _OURS = (
-    (".", r"(index|listen|tells)\.html|leaderboard\.(json|csv)|clips\.csv"),
+    ("", r"(index|listen|tells)\.html|leaderboard\.(json|csv)|clips\.csv"),
     ("assets", r".+\.(js|css)"),
     ("audio", r"[0-9a-f]{20}\.(mp3|opus)"),
     ("pictures", r"[0-9a-f]{20}\.webp"),
@@ -39,15 +39,6 @@ def files(board: Leaderboard, audience: Audience | None = None) -> dict[str, str
         "leaderboard.csv": tables.leaderboard_csv(board),
         "clips.csv": tables.clips_csv(board),
     }
-
-
-def publish(board: Leaderboard, folder: Path, audience: Audience | None = None, more: Files | None = None) -> Path:
-    """Write the shared files and ``more`` into ``folder``, each whole or not at all; returns the index page's path.
-
-    Raises as :func:`write` does.
-    """
-    write({**files(board, audience), **(more or {})}, folder)
-    return folder / "index.html"
 
 
 def write(content: Files, folder: Path) -> None:
@@ -94,13 +85,20 @@ def tidy(folder: Path, keep: Collection[str]) -> list[str]:
     """
     removed = []
     for place, ours in _OURS:
-        for path in sorted((folder / place).iterdir()) if (folder / place).is_dir() else []:
-            name = path.relative_to(folder).as_posix()
-            old = re.fullmatch(ours, path.name) and name not in keep
-            if (old or re.fullmatch(_LEFT_BY_KILLED, path.name)) and path.is_file():
-                path.unlink(missing_ok=True)
+        for file in sorted(_names(folder / place)):
+            name = f"{place}/{file}" if place else file
+            old = name not in keep and re.fullmatch(ours, file)
+            if (old or re.fullmatch(_LEFT_BY_KILLED, file)) and (folder / name).is_file():
+                (folder / name).unlink(missing_ok=True)
                 removed.append(name)
     return removed
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
 
 
 def _write(path: Path, content: bytes) -> None:

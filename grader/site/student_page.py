@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,11 +77,18 @@ def student_html(row: Row, board: Leaderboard, heard: Clips, site: Path, languag
     )
 
 
-def inputs(row: Row, board: Leaderboard, heard: Clips, language: str) -> str:
-    """The hash of all that a student's page is made from."""
-    sources = [source for name in heard.names for source in _sources(name, row, board, heard)]
-    parts = (row, board.rungs, len(board.ranked), board.fad_name, board.rubric, sources, language, _code())
-    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
+def inputs(board: Leaderboard, heard: Clips, language: str) -> Iterator[tuple[Row, str]]:
+    """Everyone with the hash of all that their page is made from."""
+    beside = [heard.sources(name, board, {}, references=True) for name in heard.names]
+    standing = (board.rungs, len(board.ranked), board.fad_name, board.rubric)
+    shared = _hash((*standing, beside, heard.settings, heard.thresholds, language, _code()))
+    for row in board.rows:
+        own = [(clips.owner(row), name) for name in heard.names]
+        yield row, _hash((shared, row, [(heard.media.get(place), heard.curves.get(place)) for place in own]))
+
+
+def _hash(values: object) -> str:
+    return hashlib.sha256(repr(values).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def measures(row: Row, board: Leaderboard) -> list[Measure]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
 
 from grader.audio import Audio
 
@@ -38,6 +37,8 @@ class Spectrum:
 
 def spectrum(audio: Audio, samples: int) -> Spectrum:
     """Prepare a recording to be compared with others of up to ``samples`` samples; it is cut to that itself."""
+    from scipy import fft
+
     audio = np.asarray(audio[:samples], dtype=np.float32)
     size = int(fft.next_fast_len(samples + MAX_LAG_SAMPLES, real=True))
     energies = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
@@ -49,6 +50,8 @@ def align(first: Spectrum, second: Spectrum) -> Aligned | None:
 
     Both must have been prepared for the same number of samples.
     """
+    from scipy import fft
+
     if first.size != second.size:
         raise ValueError("prepared for different lengths")
     lags = np.arange(-MAX_LAG_SAMPLES, MAX_LAG_SAMPLES + 1)

@@ -9,13 +9,13 @@ lines), copies through MP3 or noise to more than 0.9.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile as sf
-from scipy import fft
 
 from grader.audio import wav
 from grader.progress import Progress
@@ -70,52 +70,59 @@ def alike(
     scores: CourseScores, rate_hz: int, threshold_db: float, store: Store, shown: Progress
 ) -> dict[Pair, dict[str, tuple[float, int]]]:
     """SI-SDR and lag of the clips that two sources share, by pair: of two students, or of a student and a baseline."""
-    references = {one.name: one for one in scores.references}
-    found: defaultdict[Pair, dict[str, tuple[float, int]]] = defaultdict(dict)
-    if references:
-        shown.start("comparing clips with each other", float(len(references)), len(references))
-    for name, reference in references.items():
-        owners = {owner: one for owner, clips in scores.recordings.items() for one in clips if one.name == name}
-        for first, second, si_sdr_db, lag in _of_clip(reference, owners, rate_hz, store):
-            pair = (min(first, second), max(first, second))
-            if si_sdr_db >= threshold_db and student_of(first, scores) != student_of(second, scores):
-                found[pair][name] = (si_sdr_db, lag if pair[0] == first else -lag)
+    of_name: defaultdict[str, dict[str, Recording]] = defaultdict(dict)
+    for owner, recordings in scores.recordings.items():
+        for one in recordings:
+            of_name[one.name][owner] = one
+    clips = [_Clip(reference, of_name[reference.name]) for reference in scores.references]
+    known = store.get_many(STAGE, [clip.key for clip in clips])
+    missing = [clip for clip in clips if clip.key not in known]
+    if missing:
+        shown.start("comparing clips with each other", float(len(missing)), len(missing))
+    for clip in missing:
+        known[clip.key] = {"pairs": [[i, j, *aligned] for i, j, aligned in _compare(clip, rate_hz)]}
+        store.put(STAGE, clip.key, known[clip.key])
         shown.advance(1.0)
-    shown.finish()
+    if missing:
+        shown.finish()
+    students = {owner: student_of(owner, scores) for owner in scores.recordings}
+    found: defaultdict[Pair, dict[str, tuple[float, int]]] = defaultdict(dict)
+    for clip in clips:
+        for first, second, si_sdr_db, lag in clip.pairs(known[clip.key]["pairs"]):
+            if si_sdr_db >= threshold_db and students[first] != students[second]:
+                pair = (min(first, second), max(first, second))
+                found[pair][clip.name] = (si_sdr_db, lag if pair[0] == first else -lag)
     return dict(found)
 
 
-def _of_clip(
-    reference: Recording, owners: Mapping[str, Recording], rate_hz: int, store: Store
-) -> Iterator[tuple[str, str, float, int]]:
-    """Every pair of owners of whose clips the excerpts agree: both, SI-SDR over the whole clip, and the lag.
+class _Clip:
+    """One clip by everyone who has it. paths: one for each different file, as equal files are compared once."""
 
-    Equal files are compared once. What was computed before for the same files is taken from the store.
-    """
-    by_content: defaultdict[str, list[str]] = defaultdict(list)
-    for owner, one in sorted(owners.items()):
-        by_content[one.sha256].append(owner)
-    contents = sorted(by_content)
-    key = content_key(version=VERSION, likely=LIKELY, reference=reference.sha256, contents=contents)
-    record = store.get(STAGE, key)
-    if record is None:
-        paths = [owners[by_content[content][0]].path for content in contents]
-        record = {"pairs": [[i, j, *aligned] for i, j, aligned in _compare(reference.path, paths, rate_hz)]}
-        store.put(STAGE, key, record)
-    for same in by_content.values():
-        for place, first in enumerate(same):
-            for second in same[place + 1 :]:
+    def __init__(self, reference: Recording, owners: Mapping[str, Recording]) -> None:
+        by_content: defaultdict[str, list[str]] = defaultdict(list)
+        for owner, one in sorted(owners.items()):
+            by_content[one.sha256].append(owner)
+        contents = sorted(by_content)
+        self.name, self.reference = reference.name, reference.path
+        self.paths = [owners[by_content[content][0]].path for content in contents]
+        self._owners = [by_content[content] for content in contents]
+        self.key = content_key(version=VERSION, likely=LIKELY, reference=reference.sha256, contents=contents)
+
+    def pairs(self, compared: Iterable[tuple[int, int, float, int]]) -> Iterator[tuple[str, str, float, int]]:
+        """Every pair of owners of whose clips the excerpts agree: both, SI-SDR over the whole clip, and the lag."""
+        for same in self._owners:
+            for first, second in combinations(same, 2):
                 yield first, second, 120.0, 0
-    for i, j, si_sdr_db, lag in record["pairs"]:
-        for first in by_content[contents[i]]:
-            for second in by_content[contents[j]]:
+        for i, j, si_sdr_db, lag in compared:
+            for first, second in product(self._owners[i], self._owners[j]):
                 yield first, second, si_sdr_db, lag
 
 
-def _compare(reference: Path, paths: Sequence[Path], rate_hz: int) -> Iterator[tuple[int, int, tuple[float, int]]]:
-    window = _window(reference, rate_hz)
-    for i, j in likely_pairs([excerpt(path, *window) for path in paths]):
-        first, second = wav.load(paths[i], rate_hz), wav.load(paths[j], rate_hz)
+def _compare(clip: _Clip, rate_hz: int) -> Iterator[tuple[int, int, tuple[float, int]]]:
+    """Places of two of the clip's files whose excerpts agree, with SI-SDR and lag of the whole."""
+    window = _window(clip.reference, rate_hz)
+    for i, j in likely_pairs([excerpt(path, *window) for path in clip.paths]):
+        first, second = wav.load(clip.paths[i], rate_hz), wav.load(clip.paths[j], rate_hz)
         samples = max(len(first), len(second))
         aligned = align(spectrum(first, samples), spectrum(second, samples))
         if aligned:
@@ -132,6 +139,8 @@ def _window(reference: Path, rate_hz: int) -> tuple[int, int]:
 
 def excerpt(path: Path, start: int, length: int) -> np.ndarray:
     """The lower quarter of the spectrum of a part of a clip, of unit energy; zeros where that is silent."""
+    from scipy import fft
+
     with sf.SoundFile(path) as file:
         file.seek(min(start, file.frames))
         audio = file.read(length, dtype="float32", always_2d=True).mean(axis=1)
@@ -145,6 +154,8 @@ def excerpt(path: Path, start: int, length: int) -> np.ndarray:
 
 def likely_pairs(excerpts: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
     """The places of every two excerpts whose squared correlation, at the best lag, reaches :data:`LIKELY`."""
+    from scipy import fft
+
     if not excerpts:
         return
     matrix = np.stack(excerpts)
@@ -159,6 +170,8 @@ def likely_pairs(excerpts: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
 
 def _size(length: int) -> int:
     """Transform length: no part wraps around within the lags that are looked at."""
+    from scipy import fft
+
     unit = 2 * _BAND
     return unit * int(fft.next_fast_len(-(-(length + MAX_LAG_SAMPLES) // unit)))
 

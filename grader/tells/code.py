@@ -12,11 +12,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from grader.course import Course
 from grader.intake.archive import ArchiveProblem
@@ -53,10 +53,8 @@ class Program:
 
 def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], shown: Progress) -> list[Tell]:
     """A tell for each group of students who share code; what was not looked at is added to ``notes``."""
-    try:
-        import copydetect  # noqa: F401
-    except ModuleNotFoundError as error:
-        notes.append(f"code was not compared: {error.name} is not installed (pip install 'grader[tells]')")
+    if not find_spec("copydetect"):
+        notes.append("code was not compared: copydetect is not installed (pip install 'grader[tells]')")
         return []
     handed_in = list(sources.of_students(scores))
     key = content_key(
@@ -143,6 +141,8 @@ def _unique(programs: Sequence[Program]) -> list[Program]:
 
 def _candidates(prints: Sequence[tuple[Program, Any]]) -> list[tuple[int, int]]:
     """Places of two files of different students with many fingerprints in common, the largest share first."""
+    from scipy import sparse
+
     if len(prints) < 2:
         return []
     places: defaultdict[int, int] = defaultdict(lambda: len(places))

@@ -19,7 +19,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     with watched(browser, tmp_path) as watch:
 
         def open_page(name: str = "R12922004", **options: Any) -> Any:
-            render.publish(a_class(name=name, said=name), tmp_path)
+            render.write(render.files(a_class(name=name, said=name)), tmp_path)
             return watch.open(**options)
 
         yield open_page

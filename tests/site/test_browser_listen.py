@@ -22,7 +22,7 @@ AUDIENCE = Audience(clips=("001", "002"), student_pages=True)
 
 
 def lay_out(folder: Path, students: list[str]) -> Path:
-    render.publish(a_class(), folder)
+    render.write(render.files(a_class()), folder)
     (folder / "listen.html").write_text(pages.listen_html(a_class(), AUDIENCE), encoding="utf-8")
     write_clips(folder, students)
     return folder

@@ -1,6 +1,7 @@
 """The page: its numbers are the JSON's, nothing is loaded, and text from a hand-in does nothing but show."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -172,16 +173,16 @@ def test_any_text_leaves_the_page_as_it_is(text: str) -> None:
 
 
 def test_broken_characters_of_file_names_are_shown_escaped(tmp_path: Path) -> None:
-    page = render.publish(a_class(name="R\udcff", said="\udcff\x00"), tmp_path)
-    assert "R\\udcff" in page.read_text(encoding="utf-8")
+    render.write(render.files(a_class(name="R\udcff", said="\udcff\x00")), tmp_path)
+    assert "R\\udcff" in (tmp_path / "index.html").read_text(encoding="utf-8")
     ids = [each["student_id"] for each in json.loads((tmp_path / "leaderboard.json").read_text())["students"]]
     assert "R\udcff" in ids
 
 
 def test_the_same_leaderboard_gives_the_same_bytes_and_touches_nothing(board: Leaderboard, tmp_path: Path) -> None:
-    render.publish(board, tmp_path)
+    render.write(render.files(board), tmp_path)
     first = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*.*")}
-    render.publish(a_class(), tmp_path)
+    render.write(render.files(a_class()), tmp_path)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*.*")} == first
     assert {path.relative_to(tmp_path).as_posix() for path in first} == set(render.files(board))
 
@@ -189,7 +190,7 @@ def test_the_same_leaderboard_gives_the_same_bytes_and_touches_nothing(board: Le
 def test_a_site_that_cannot_be_written_is_the_surroundings_fault(board: Leaderboard, tmp_path: Path) -> None:
     (tmp_path / "site").write_text("a file is in the way")
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
-        render.publish(board, tmp_path / "site")
+        render.write(render.files(board), tmp_path / "site")
 
 
 def test_an_empty_course_has_a_page() -> None:
@@ -240,3 +241,30 @@ def test_text_and_marks_have_enough_contrast(scheme: int) -> None:
             assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
         for mark in ("bar", "between", "behind", "second", "strong-line", "focus"):
             assert contrast(colours[mark], colours[ground]) >= 3, (mark, ground)
+
+
+def test_templates_are_compiled_once_and_a_damaged_cache_changes_nothing(tmp_path: Path) -> None:
+    script = (
+        "import jinja2, sys\n"
+        "from grader.site import pages\n"
+        "from tests.site.conftest import a_class\n"
+        "compiled = []\n"
+        "real = jinja2.Environment.compile\n"
+        "jinja2.Environment.compile = lambda *all, **named: compiled.append(1) or real(*all, **named)\n"
+        "sys.stdout.reconfigure(encoding='utf-8')\n"
+        "text = pages.index_html(a_class())\n"
+        "print(len(compiled), text)\n"
+    )
+    env = {**os.environ, "GRADER_CACHE": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def render_anew() -> tuple[int, str]:
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env, check=True)
+        count, _, text = done.stdout.decode().partition(" ")
+        return int(count), text
+
+    first, again = render_anew(), render_anew()
+    assert first[0] > 0
+    assert again == (0, first[1])
+    for path in (tmp_path / "templates").iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    assert render_anew()[1] == first[1]

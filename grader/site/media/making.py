@@ -92,7 +92,13 @@ def make(
     by_name = {reference.name: reference for reference in references}
     wanted = [("", reference) for reference in by_name.values()]
     wanted += [(owner, one) for owner, owned in recordings.items() for one in owned if one.name in by_name]
-    keys = {(owner, one.name): _key(one, by_name[one.name], settings, is_reference=not owner) for owner, one in wanted}
+    known_by = settings.as_json()
+    keys = {
+        (owner, one.name): content_key(
+            recording=one.sha256, reference=by_name[one.name].sha256 if owner else None, settings=known_by
+        )
+        for owner, one in wanted
+    }
     known = {key: Media(**record) for key, record in store.get_many("media", sorted(set(keys.values()))).items()}
     there = {file for folder in ("audio", "pictures") for file in _names(site, folder)}
     made = {key: media for key, media in known.items() if there.issuperset(media.files())}
@@ -118,14 +124,6 @@ def make(
             shown.advance(1)
         shown.finish()
     return {place: made[key] for place, key in keys.items() if key in made}
-
-
-def _key(one: Recording, reference: Recording, settings: Settings, is_reference: bool) -> str:
-    return content_key(
-        recording=one.sha256,
-        reference=None if is_reference else reference.sha256,
-        settings=settings.as_json(),
-    )
 
 
 def _names(site: Path, folder: str) -> set[str]:
