@@ -385,13 +385,19 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: Network) -> None:
     monkeypatch.setattr("grader.workers.cluster.PATIENCE_S", 1.0)
+    monkeypatch.setattr("grader.workers.cluster.SAY_S", 0.0)
+    said: list[str] = []
     alone = Machines(tmp_path, tmp_path, network)
     alone.scheduler = alone._run("scheduler", ["--host", "127.0.0.1", "--port", str(alone.port), "--no-dashboard"])
     try:
-        with pool(Recipe(), alone.address) as workers, pytest.raises(EnvironmentProblem, match="no worker for 1 s"):
+        with (
+            pool(Recipe(), alone.address, said) as workers,
+            pytest.raises(EnvironmentProblem, match="no worker for 1 s"),
+        ):
             list(workers.run([Job("", ("go", 1))]))
     finally:
         alone.stop()
+    assert len([line for line in said if f"{alone.address} has no worker; waiting for one" in line]) == 1
 
 
 def test_nothing_to_do_connects_to_nothing() -> None:

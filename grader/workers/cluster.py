@@ -33,6 +33,8 @@ from grader.workers.serving import Hello, Ready, Recipe, Task, Unknown, serve
 CONNECT_S = 10.0
 PATIENCE_S = 60.0
 """How long a cluster may be without any worker. Slurm may take as long as its queue is."""
+SAY_S = 5.0
+"""How long until it is said that there is none."""
 
 _LOOK_S = 1.0
 _RESULT_S = 20.0
@@ -60,6 +62,7 @@ class Cluster:
         self._client: Any = None
         self._own: Any = None
         self._looked_at = self._somebody_at = time.monotonic()
+        self._said_alone = False
 
     def staff(self, wanted: int) -> Sequence[Worker]:
         del wanted  # a cluster is as large as it is
@@ -126,18 +129,23 @@ class Cluster:
         for address in sorted(there - self._workers.keys() - self._unfit.keys()):
             worker = self._workers[address] = _DaskWorker(address, self._key, self._client, self._inbox.put)
             self._greet(worker)
+        alone_s = time.monotonic() - self._somebody_at
         if self._workers:
-            self._somebody_at = time.monotonic()
+            self._somebody_at, self._said_alone = time.monotonic(), False
         elif self._unfit and there <= self._unfit.keys():
             raise EnvironmentProblem(
                 f"no worker of {self._where} can be used: {next(iter(self._unfit.values()))}",
                 help="install the same version of grader[grading,cluster] for the workers as here",
             )
-        elif self._patience_s is not None and time.monotonic() - self._somebody_at > self._patience_s:
+        elif self._patience_s is not None and alone_s > self._patience_s:
             raise EnvironmentProblem(
                 f"the cluster at {self._where} has had no worker for {self._patience_s:.0f} s",
                 help="start some (`dask worker tcp://…`) and run the same command again; what was finished is kept",
             )
+        elif alone_s > SAY_S and not self._said_alone:
+            self._said_alone = True
+            until = "as long as its queue takes" if self._patience_s is None else f"{self._patience_s:.0f} s"
+            self._shown.note(f"{self._where} has no worker; waiting for one {until}")
 
     def _forget(self, worker: _DaskWorker) -> _DaskWorker:
         """Give it no further job; should the scheduler still know it, it is greeted as a new one."""
