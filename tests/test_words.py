@@ -21,7 +21,7 @@ OTHERS = [language for language in words.languages() if language != words.ENGLIS
 ROOT = Path(grader.__file__).parent
 SAYING = (
     *sorted((ROOT / "checks").glob("[a-z]*.py")),
-    *(ROOT / name for name in ("intake/handins.py", "rerun/handout.py", "rerun/symptoms.py")),
+    *(ROOT / name for name in ("intake/handins.py", "rerun/code.py", "rerun/handout.py", "rerun/symptoms.py")),
 )
 """Modules that say things about a hand-in."""
 NOT_FOR_STUDENTS = ("render.py", "gradescope.py", "command.py", "records.py")

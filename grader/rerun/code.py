@@ -66,7 +66,8 @@ def lay_out(source: Path, target: Path, limits: Archive, extra: Mapping[str, Pat
                 shutil.rmtree(unpacked, ignore_errors=True)
     except ArchiveProblem as problem:
         facts = " ".join(str(fact) for fact in problem.facts.values())
-        raise _refused(source, f"{problem.code.replace('-', ' ')} {names.printable(problem.entry)} {facts}") from None
+        why = f"{problem.code.replace('-', ' ')} {names.printable(problem.entry)} {facts}"
+        raise _refused(source, "{why}", why=why) from None
     root = _project_root(target)
     for place, path in (extra or {}).items():
         _add(root, place, path)
@@ -82,37 +83,37 @@ def _listing(source: Path, limits: Archive) -> Listing:
     """The entries of a zip, all of them safe to unpack."""
     kind = sniff.kind(sniff.head(source))
     if kind != "zip":
-        raise _refused(source, f"it is {kind or 'no archive'}, not a zip")
+        raise _refused(source, "it is {kind}, not a zip", kind=kind or "no archive")
     listing = archive.list_zip(source, limits)
     for entry in listing.entries:
         shown = names.printable(entry.name)
         try:
             names.parts_of(entry.name)
         except names.UnsafeName as error:
-            raise _refused(source, f"{shown}: {error}") from None
+            raise _refused(source, "{entry}: {reason}", entry=shown, reason=str(error)) from None
         if entry.kind in (Kind.SYMLINK, Kind.SPECIAL):
-            raise _refused(source, f"{shown} is a {entry.kind}")
+            raise _refused(source, "{entry} is a {kind}", entry=shown, kind=str(entry.kind))
         if entry.encrypted:
-            raise _refused(source, f"{shown} needs a password")
+            raise _refused(source, "{entry} needs a password", entry=shown)
     if listing.entries and (clash := archive.overlapping(listing)):
-        raise _refused(source, f"{names.printable(clash[0].name)} overlaps another entry")
+        raise _refused(source, "{entry} overlaps another entry", entry=names.printable(clash[0].name))
     return listing
 
 
 def _place(files: tuple[StoredFile, ...], target: Path, source: Path, *, move: bool) -> None:
     for file in files:
-        path = target.joinpath(*file.parts)
+        path, shown = target.joinpath(*file.parts), names.printable(file.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
-                raise _refused(source, f"{names.printable(file.name)} stands in it twice")
+                raise _refused(source, "{entry} stands in it twice", entry=shown)
             (shutil.move if move else shutil.copyfile)(str(file.path), str(path))
             path.chmod(0o644)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise _refused(source, f"{names.printable(file.name)} is a file and a folder at once") from None
+            raise _refused(source, "{entry} is a file and a folder at once", entry=shown) from None
         except OSError as error:
             if error.errno == 36:  # ENAMETOOLONG
-                raise _refused(source, f"{names.printable(file.name)}: the name is too long") from None
+                raise _refused(source, "{entry}: the name is too long", entry=shown) from None
             raise EnvironmentProblem(
                 f"{target}: the code cannot be put there: {error}", help="free some disk space"
             ) from None
@@ -141,15 +142,7 @@ def _add(root: Path, place: str, path: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _refused(source: Path, why: str) -> CodeError:
+def _refused(source: Path, why: str, /, **facts: str) -> CodeError:
+    what = f"the code cannot be taken apart: {why}"
     fix = "hand in the code as a plain .zip of the project's folder"
-    return CodeError(
-        Finding(
-            "code-unreadable",
-            Severity.ERROR,
-            source.name,
-            "the code cannot be taken apart: {why}",
-            fix,
-            facts={"why": why},
-        )
-    )
+    return CodeError(Finding("code-unreadable", Severity.ERROR, source.name, what, fix, facts=facts))

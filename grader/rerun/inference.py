@@ -209,9 +209,8 @@ def _installed(task: Task, listed: Repaired, progress: _Progress) -> Environment
     try:
         made = environment.prepare(listed.lines, task.state, task.rubric.rerun, python, task.box)
     except InstallError as error:
-        finding = Finding(
-            "rerun-install", Severity.ERROR, "requirements.txt", "{what}", error.fix, error.whose, {"what": error.what}
-        )
+        facts = {"said": error.what, "fix": error.fix}
+        finding = Finding("rerun-install", Severity.ERROR, "requirements.txt", "{said}", "{fix}", error.whose, facts)
         progress.findings.append(finding)
         progress.know(environment={"log": error.log})
         kind = Kind.NOT_INSTALLABLE if error.whose is Whose.STUDENT else Kind.NOT_RUN

@@ -1,18 +1,20 @@
 """What findings say, in other languages: a TOML file per language, whose keys are the English sentences of the checks.
 
 A sentence is looked up with its ``{fields}`` unfilled; one that is put together of several is looked up piece by
-piece. Some fields hold words of their own (``3 files are``), which have tables too. What a language lacks stays
-English, and records and their JSON form are English always.
+piece. A sentence that records keep filled in, such as a rerun's verdict, is found by the words around its fields.
+Some fields hold words of their own (``3 files are``), which have tables too. What a language lacks stays English, and
+records and their JSON form are English always.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from grader.findings import Finding
 ENGLISH = "en"
 _HERE = Path(__file__).parent
 _SKIPPED = re.compile("(?P<start>.*)“(?P<rule>.+)”", re.DOTALL)
+_NESTED = ("said", "fix", "rest")  # fields that hold a sentence
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,32 @@ class Words:
     def fix(self, finding: Finding) -> str:
         """What to do about it."""
         return self._filled(finding.fix, finding.facts)
+
+    def where(self, finding: Finding) -> str:
+        """The place of a finding; of one about the code the grader's own word for it."""
+        ours = finding.code.startswith(("code-", "rerun-"))
+        return str(self.value("where", finding.where)) if ours else finding.where
+
+    def said(self, text: str) -> str:
+        """A sentence whose fields are filled in already; what is put into it stays as it is."""
+        if text in self.sentences:
+            return self.sentences[text]
+        for english, shape in self._shapes.items():
+            if (found := shape.read(text)) is not None:
+                values = {name: self.value(name, value) for name, value in found.items()}
+                return self.sentences[english].format_map(values)
+        return text
+
+    def value(self, name: str, value: Any) -> Any:
+        """What a field of that name holds, where it is the grader's own words."""
+        if not isinstance(value, str):
+            return value
+        if name in _NESTED:
+            return self.said(value)
+        value = self.facts.get(name, {}).get(value, value)
+        for pattern, replacement in self.patterns.get(name, {}).items():
+            value = re.sub(pattern, replacement, value)
+        return value
 
     def grade(self, text: str) -> str:
         """A sentence that explains a grade; what is not known of it stays English."""
@@ -78,15 +107,49 @@ class Words:
     def _filled(self, template: str, facts: Mapping[str, Any]) -> str:
         if self.language == ENGLISH:
             return template.format_map(facts)
-        return self.template(template).format_map({name: self._fact(name, value) for name, value in facts.items()})
+        return self.template(template).format_map({name: self.value(name, value) for name, value in facts.items()})
 
-    def _fact(self, name: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        value = self.facts.get(name, {}).get(value, value)
-        for pattern, replacement in self.patterns.get(name, {}).items():
-            value = re.sub(pattern, replacement, value)
-        return value
+    @cached_property
+    def _shapes(self) -> Mapping[str, _Shape]:
+        """The sentences that have fields, those that start with most words of their own first."""
+        shapes = {english: _shape(english) for english in self.sentences}
+        mixed = [english for english, shape in shapes.items() if shape.names]
+        mixed.sort(key=lambda each: (len(shapes[each].own[0]), sum(map(len, shapes[each].own))), reverse=True)
+        return {english: shapes[english] for english in mixed}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A sentence's own words, and the names of the fields between them."""
+
+    own: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def read(self, text: str) -> dict[str, str] | None:
+        """What stands in the fields, each as short as can be; None where the text is another sentence."""
+        start, *between, end = self.own
+        at, stop, values = len(start), len(text) - len(end), []
+        if at > stop or not (text.startswith(start) and text.endswith(end)):
+            return None
+        for own in between:
+            found = text.find(own, at, stop)
+            if found < 0:
+                return None
+            values.append(text[at:found])
+            at = found + len(own)
+        values.append(text[at:stop])
+        held = dict(zip(self.names, values, strict=True))
+        return held if all(held[name] == value for name, value in zip(self.names, values, strict=True)) else None
+
+
+def _shape(template: str) -> _Shape:
+    own, names = [""], []
+    for literal, name, _, _ in string.Formatter().parse(template):
+        own[-1] += literal
+        if name:
+            names.append(name)
+            own.append("")
+    return _Shape(tuple(own), tuple(names))
 
 
 def languages() -> list[str]:
