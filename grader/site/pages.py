@@ -143,6 +143,9 @@ def templates() -> jinja2.Environment:
         link=_link,
         what=lambda finding, language: words.of(language).what(finding),
         fix=lambda finding, language: words.of(language).fix(finding),
+        where=lambda finding, language: words.of(language).where(finding),
+        said=lambda text, language: words.of(language).said(text),
+        value=lambda value, name, language: words.of(language).value(name, value),
         grade=lambda text, language: words.of(language).grade(text),
     )
     return environment

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+from grader import words
 from grader.findings import Finding, Whose
 from grader.grades.leaderboard import Leaderboard, Row
 from grader.grades.numbers import plain
 from grader.intake.names import printable
 from grader.rerun.evidence import Evidence, Kind
+from grader.site import strings
+from grader.site.strings import Strings
 
-_LIMITS = (
-    ("wall_s", "{} of {} s by the clock"),
-    ("cpu_s", "{} of {} s of CPU time"),
-    ("memory_mb", "{} of {} MB of memory"),
-    ("output_mb", "{} of {} MB of output"),
-)
+_LIMITS = ("wall_s", "cpu_s", "memory_mb", "output_mb")
 _LOG_LINES = 8
 _MOST_CHARACTERS = 300
 
@@ -59,23 +58,41 @@ def peaks(one: Evidence) -> dict[str, float]:
     return {name: max(usage[name] for usage in usages) for name in usages[0]} if usages else {}
 
 
-def facts(one: Evidence) -> list[tuple[str, str]]:
-    """Names and values of what a TA wants to know of a rerun."""
+def sentence(one: Evidence, language: str) -> str:
+    """A verdict's sentence; where it is a finding's, with or without what to do, it is said as that finding is."""
+    known = words.of(language)
+    for found in one.findings:
+        if one.sentence == found.what_text():
+            return known.what(found)
+        if one.sentence == f"{found.what_text()}; {found.fix_text()}":
+            return strings.of(language)("parts.and_fix", what=known.what(found), fix=known.fix(found))
+    return known.said(one.sentence)
+
+
+def facts(one: Evidence, language: str = words.ENGLISH) -> list[tuple[str, str]]:
+    """Names and values of what a TA wants to know of a rerun; the names are those of their strings."""
+    t, known = strings.of(language), words.of(language)
     found = []
     if one.clips:
+        counted = [
+            t("parts.in_tier", count=count, tier=known.value("tier", tier)) for tier, count in tiers(one).items()
+        ]
         apart = [clip.snr_db for clip in one.clips if clip.snr_db is not None]
-        lowest = f"; lowest SNR {min(apart):.1f} dB" if apart else ""
-        found.append(("Clips", ", ".join(f"{count} {tier}" for tier, count in tiers(one).items()) + lowest))
-    if one.command:
-        reason = f": {one.command['reason']}" if one.command.get("reason") else ""
-        found.append(("Command", f"{one.command['line']} ({one.command['source']}{reason})"))
+        lowest = t("parts.lowest_snr", snr=f"{min(apart):.1f}") if apart else ""
+        found.append(("clips", t("parts.comma").join(counted) + lowest))
+    if command := one.command:
+        source = known.value("source", command["source"])
+        key = "parts.command_because" if command.get("reason") else "parts.command_from"
+        found.append(("command", t(key, line=command["line"], source=source, reason=command.get("reason"))))
     if packages := one.environment.get("packages"):
-        found.append(("Installed", _few([f"{package['name']} {package['version']}" for package in packages], 6)))
-    found += [("Repaired", _repairs(one))] if one.requirements.get("repairs") else []
+        listed = [f"{package['name']} {package['version']}" for package in packages]
+        found.append(("installed", _few(listed, 6, t)))
+    if one.requirements.get("repairs"):
+        found.append(("repaired", _repairs(one, t)))
     if used := peaks(one):
-        found.append(("Used", ", ".join(_used(text, used[name], one.limits.get(name)) for name, text in _LIMITS)))
+        found.append(("used", t("parts.comma").join(_used(name, used[name], one.limits, t) for name in _LIMITS)))
     if one.runs:
-        found.append(("Sandbox", "none (--no-sandbox)" if one.sandbox == "none" else one.sandbox))
+        found.append(("sandbox", t("parts.sandbox_none") if one.sandbox == "none" else one.sandbox))
     return [(name, printable(value, 4 * _MOST_CHARACTERS)) for name, value in found]
 
 
@@ -121,18 +138,21 @@ def record(row: Row) -> dict[str, Any]:
     }
 
 
-def _used(text: str, used: float, allowed: float | None) -> str:
-    return text.format(f"{used:.1f}", "?" if allowed is None else f"{allowed:g}")
+def _used(name: str, used: float, limits: Mapping[str, Any], t: Strings) -> str:
+    allowed = limits.get(name)
+    return t(f"parts.used_{name}", used=f"{used:.1f}", allowed="?" if allowed is None else f"{allowed:g}")
 
 
-def _repairs(one: Evidence) -> str:
+def _repairs(one: Evidence, t: Strings) -> str:
     repairs, kept = one.requirements["repairs"], one.requirements.get("lines", ())
     shown = [f"{entry['before']} → {entry['after']}" for entry in repairs if entry["after"] in kept]
-    count = f"requirements.txt in {len(repairs)} place{'' if len(repairs) == 1 else 's'}"
+    said = t("parts.repairs", count=len(repairs))
+    if shown:
+        said = t("parts.repairs_shown", places=said, shown=_few(shown, 3, t))
     percent = one.requirements.get("percent", 0.0)
-    price = f"; the rubric prices this at {plain(percent)} %, which is not in these points" if percent else ""
-    return count + (f": {_few(shown, 3)}" if shown else "") + price
+    return said + (t("parts.repairs_price", percent=plain(percent)) if percent else "")
 
 
-def _few(parts: list[str], most: int) -> str:
-    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
+def _few(parts: list[str], most: int, t: Strings) -> str:
+    shown, more = ", ".join(parts[:most]), len(parts) - most
+    return t("parts.and_more", shown=shown, count=more) if more > 0 else shown
