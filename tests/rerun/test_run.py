@@ -22,6 +22,7 @@ from grader.rerun.evidence import Evidence, Kind
 from grader.rerun.run import Options
 from grader.rerun.sampling import draw
 from grader.rerun.sandbox import working
+from grader.site import reruns as site_reruns
 from tests.rerun import students
 from tests.rerun.students import HONEST
 
@@ -173,6 +174,7 @@ def test_what_cannot_be_installed_is_said_so(course: Course) -> None:
     evidence = rerun(course)
     assert (evidence.kind, evidence.whose) == (Kind.NOT_INSTALLABLE, Whose.STUDENT)
     assert "six has no version 99.0" in evidence.sentence
+    assert site_reruns.sentence(evidence, "zh-TW") == "six 沒有 99.0 這個版本；請寫實際存在的版本"
 
 
 def test_the_tas_settings_count_and_their_reason_is_kept(course: Course) -> None:
