@@ -63,7 +63,7 @@ def test_killed_at_random_moments_and_run_twice_at_once_the_numbers_are_the_same
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
-    assert said["kills"] == KILLS
+    assert said["kills"] == KILLS + KILLS // 5
     assert said["equal"], "a killed run's numbers differ"
     assert said["left"] == []
 

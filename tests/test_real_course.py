@@ -28,7 +28,7 @@ def leaderboard(course: Path) -> str:
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    course = real_course.make(tmp_path_factory.mktemp("real"), seconds=3, capacity="tiny")
+    course = real_course.make(tmp_path_factory.mktemp("real"), seconds=2, capacity="tiny")
     leaderboard(course.root)
     return course.root
 
