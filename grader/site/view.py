@@ -42,6 +42,14 @@ _TICKS = 2  # baselines that have a tick of their own
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Findings that say the same: the first one, and where the others are."""
+
+    finding: Finding
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Bar:
     """Length of a bar on its column's scale; ``over`` when the value lies beyond it."""
 
@@ -212,6 +220,16 @@ def hours(board: Leaderboard, grade: Grade) -> float | None:
     if grade.lateness is None:
         return None
     return round((grade.lateness.submitted_at - board.rubric.deadline_at).total_seconds() / 3600, 2)
+
+
+def alike_findings(row: Row) -> list[Alike]:
+    """A student's findings, the worst first; those that say the same stand together."""
+    together: dict[tuple[Severity, str, str], list[Finding]] = {}
+    for severity in Severity:
+        for found in findings(row):
+            if found.severity is severity:
+                together.setdefault((severity, found.what_text(), found.fix_text()), []).append(found)
+    return [Alike(first, tuple(other.where for other in others)) for first, *others in together.values()]
 
 
 def summary_findings(row: Row, *, notes: bool = True) -> list[Finding]:

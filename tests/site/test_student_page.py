@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from grader.grades.leaderboard import LedgerLine
+from grader.findings import Severity
+from grader.grades.leaderboard import LedgerLine, leaderboard
 from grader.metrics.pitch import Thresholds
 from grader.site import student_page
 from grader.site.media.clips import Clips
 from grader.site.media.making import Settings
 from grader.site.student_page import student_html
-from tests.grades.making import the_rubric
+from tests.grades.making import course, finding, result, scores, the_rubric
 from tests.site.conftest import a_class
 from tests.site.reading import Page
 from tests.site.sounding import FIRST, REPORT, SAID, SECOND, SILENT, Sounding, make
@@ -183,3 +184,18 @@ def test_a_student_who_is_gone_leaves_nothing_behind(sounding: Sounding) -> None
     assert f"students/{SECOND}.html" not in sounding.files()
     site = sounding.course.site
     assert [path for path in site.rglob("*") if path.is_file() and SECOND.encode() in path.read_bytes()] == []
+
+
+def test_findings_that_say_the_same_stand_together_the_worst_first() -> None:
+    notes = [finding(Severity.NOTE, "It is short.", where=f"R1.zip › R1/{number:03d}.wav") for number in range(1, 31)]
+    error = finding(Severity.ERROR, "It is silent.", where="R1.zip › R1/007.wav")
+    board = leaderboard(the_rubric(), course(result("R1", scores(1.2, 0.1, 0.3), findings=(*notes, error))), {}, {})
+    text = student_html(board.rows[0], board, NOTHING_HEARD, Path(), "en")
+    listed = [
+        Page(f"<li>{item.partition('</li>')[0]}</li>").all_text() for item in text.split('<li class="finding ')[1:]
+    ]
+    assert len(listed) == 2
+    assert "It is silent." in listed[0]
+    assert listed[1].count("It is short.") == 1
+    assert all(f"{number:03d}.wav" in listed[1] for number in range(1, 31))
+    assert "and 29 more:" in listed[1]
