@@ -9,10 +9,13 @@ no deduction).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+_MOST_ALIKE = 3
 
 
 class Severity(StrEnum):
@@ -73,3 +76,38 @@ class Finding:
             whose=Whose(record["whose"]),
             facts=record["facts"],
         )
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Findings of one kind, which differ in their facts at most.
+
+    shown: the first that say something different, each with those that say the same. rest: those left out.
+    """
+
+    shown: tuple[tuple[Finding, ...], ...]
+    rest: tuple[Finding, ...] = ()
+
+
+def alike(findings: Iterable[Finding]) -> list[Alike]:
+    """Findings by kind, errors first. Of a kind with more than three things to say only the first is shown."""
+    kinds: dict[tuple[int, str, str], dict[str, list[Finding]]] = {}
+    order = list(Severity)
+    for finding in findings:
+        kind = kinds.setdefault((order.index(finding.severity), finding.code, finding.what), {})
+        kind.setdefault(finding.what_text(), []).append(finding)
+    result = []
+    for _, texts in sorted(kinds.items(), key=lambda each: each[0][0]):
+        said = [tuple(same) for same in texts.values()]
+        most = len(said) if len(said) <= _MOST_ALIKE else 1
+        result.append(Alike(tuple(said[:most]), tuple(one for same in said[most:] for one in same)))
+    return result
+
+
+def places(findings: Sequence[Finding]) -> list[str]:
+    """Where: without the name of the upload, and of several only the files' names, by their numbers."""
+    names = [finding.where.split(" › ", 1)[-1] for finding in findings]
+    if len(names) > 1:
+        names = sorted(name.rsplit("/", 1)[-1] for name in names)
+        names.sort(key=lambda name: [int(digits) for digits in re.findall("[0-9]{1,9}", name)])
+    return names

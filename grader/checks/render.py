@@ -13,9 +13,7 @@ person reads on the screen may be in another language.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rich.cells import set_cell_size
@@ -27,7 +25,7 @@ from grader.checks import CheckReport
 from grader.checks.graph import UNMET
 from grader.checks.records import CheckResult, Status
 from grader.checks.say import listed
-from grader.findings import Finding, Severity
+from grader.findings import Finding, Severity, alike, places
 from grader.intake.names import printable
 from grader.site import strings
 
@@ -42,7 +40,6 @@ _PLAIN = str.maketrans({
     "✗": "X", "✓": "+", "–": "-", "·": ".", "→": ">", "›": ">", "…": "...", "“": '"', "”": '"', "×": "x", "±": "+-",
     "µ": "u",
 })  # fmt: skip
-_MOST_ALIKE = 3
 _MOST_NAMES = 60
 
 
@@ -112,8 +109,7 @@ def show(report: CheckReport, screen: Screen, *, brief: bool = False) -> None:
     screen.line(("", ""), (name, "bold"), f"  {student}", indent=0)
     for group in _GROUPS:
         _show_group(group, [result for result in report.results if result.group == group], screen)
-    for severity in Severity:
-        _show_findings([finding for finding in report.findings if finding.severity is severity], screen)
+    _show_findings(report.findings, screen)
     screen.gap()
     _show_verdict(report, screen)
     screen.gap()
@@ -148,18 +144,13 @@ def _show_group(group: str, results: Sequence[CheckResult], screen: Screen) -> N
 
 def _show_findings(findings: Iterable[Finding], screen: Screen) -> None:
     """Findings that say the same stand together; of those that say nearly the same, the first few."""
-    alike: defaultdict[tuple[str, str], dict[str, list[Finding]]] = defaultdict(dict)
-    for finding in findings:
-        alike[finding.code, finding.what].setdefault(finding.what_text(), []).append(finding)
-    for texts in alike.values():
-        shown = list(texts.values())
-        most = len(shown) if len(shown) <= _MOST_ALIKE else 1
-        for same in shown[:most]:
+    for kind in alike(findings):
+        for same in kind.shown:
             screen.gap()
             _show_one(same, screen)
-        rest = [finding for same in shown[most:] for finding in same]
-        if rest:
-            screen.line(("", ""), screen.say("more", count=len(rest), places=_places(rest, screen)), indent=4)
+        if kind.rest:
+            more = screen.say("more", count=len(kind.rest), places=_places(kind.rest, screen))
+            screen.line(("", ""), more, indent=4)
 
 
 def _show_one(same: Sequence[Finding], screen: Screen) -> None:
@@ -174,11 +165,8 @@ def _show_one(same: Sequence[Finding], screen: Screen) -> None:
 
 
 def _places(findings: Sequence[Finding], screen: Screen) -> str:
-    """Where: entries without the name of the upload, which stands at the top."""
-    names = [finding.where.split(" › ", 1)[-1] for finding in findings]
-    if len(names) > 1:
-        names = sorted(name.rsplit("/", 1)[-1] for name in names)
-        names.sort(key=lambda name: [int(digits) for digits in re.findall("[0-9]{1,9}", name)])
+    """Where; the name of the upload stands at the top."""
+    names = places(findings)
     more = len(names) - _MOST_NAMES
     return listed(names[:_MOST_NAMES]) + (screen.say("more_places", count=more) if more > 0 else "")
 

@@ -6,12 +6,13 @@ No grade is computed here. Positions are percent of the space they are drawn in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from grader.findings import Finding, Severity
+from grader.checks.say import listed
+from grader.findings import Finding, Severity, alike, places
 from grader.grades.leaderboard import Grade, Leaderboard, Row, Rung, missing_reason
 from grader.grades.numbers import plain
 from grader.grades.points import Curve, metric_label
@@ -19,7 +20,7 @@ from grader.grades.records import Interval
 from grader.metrics.scores import ClipScore, Scores
 from grader.site.tables import findings, scores
 
-__all__ = ["findings", "missing_reason", "scores"]  # used by the templates too
+__all__ = ["alike", "findings", "missing_reason", "scores"]  # used by the templates too
 METRICS = ("m_stft", "log2_f0", "fad")
 KEYS = (  # of the listening page, and what each is for
     (("1", "…", "9"), "pick"),
@@ -38,15 +39,8 @@ KEYS = (  # of the listening page, and what each is for
     (("?",), "help"),
 )
 _SUMMARY = 2  # findings in a summary
+_MOST_NAMES = 60
 _TICKS = 2  # baselines that have a tick of their own
-
-
-@dataclass(frozen=True)
-class Alike:
-    """Findings that say the same: the first one, and where the others are."""
-
-    finding: Finding
-    others: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -222,14 +216,10 @@ def hours(board: Leaderboard, grade: Grade) -> float | None:
     return round((grade.lateness.submitted_at - board.rubric.deadline_at).total_seconds() / 3600, 2)
 
 
-def alike_findings(row: Row) -> list[Alike]:
-    """A student's findings, the worst first; those that say the same stand together."""
-    together: dict[tuple[Severity, str, str], list[Finding]] = {}
-    for severity in Severity:
-        for found in findings(row):
-            if found.severity is severity:
-                together.setdefault((severity, found.what_text(), found.fix_text()), []).append(found)
-    return [Alike(first, tuple(other.where for other in others)) for first, *others in together.values()]
+def named(found: Sequence[Finding]) -> str:
+    """The files of findings; of very many the first."""
+    names = places(found)
+    return listed(names[:_MOST_NAMES]) + ("…" if len(names) > _MOST_NAMES else "")
 
 
 def summary_findings(row: Row, *, notes: bool = True) -> list[Finding]:

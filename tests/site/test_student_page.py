@@ -186,16 +186,20 @@ def test_a_student_who_is_gone_leaves_nothing_behind(sounding: Sounding) -> None
     assert [path for path in site.rglob("*") if path.is_file() and SECOND.encode() in path.read_bytes()] == []
 
 
-def test_findings_that_say_the_same_stand_together_the_worst_first() -> None:
-    notes = [finding(Severity.NOTE, "It is short.", where=f"R1.zip › R1/{number:03d}.wav") for number in range(1, 31)]
-    error = finding(Severity.ERROR, "It is silent.", where="R1.zip › R1/007.wav")
-    board = leaderboard(the_rubric(), course(result("R1", scores(1.2, 0.1, 0.3), findings=(*notes, error))), {}, {})
-    text = student_html(board.rows[0], board, NOTHING_HEARD, Path(), "en")
-    listed = [
-        Page(f"<li>{item.partition('</li>')[0]}</li>").all_text() for item in text.split('<li class="finding ')[1:]
+def test_findings_of_a_kind_stand_together_the_worst_first() -> None:
+    places = [f"R1.zip › R1/{number:03d}.wav" for number in range(1, 31)]
+    notes = [finding(Severity.NOTE, "It is short.", where=place) for place in places]
+    warnings = [
+        finding(Severity.WARNING, "It is {n} Hz.", where=place, facts={"n": n}) for n, place in enumerate(places)
     ]
-    assert len(listed) == 2
-    assert "It is silent." in listed[0]
-    assert listed[1].count("It is short.") == 1
-    assert all(f"{number:03d}.wav" in listed[1] for number in range(1, 31))
-    assert "and 29 more:" in listed[1]
+    error = finding(Severity.ERROR, "It is silent.", where=places[6])
+    found = (*notes, *warnings, error)
+    board = leaderboard(the_rubric(), course(result("R1", scores(1.2, 0.1, 0.3), findings=found)), {}, {})
+    text = student_html(board.rows[0], board, NOTHING_HEARD, Path(), "en")
+    items = [item.partition("</li>")[0] for item in text.split('<li class="finding ')[1:]]
+    silent, rates, short = [" ".join(Page(f"<li>{item}</li>").all_text().split()) for item in items]
+    assert "It is silent." in silent
+    assert rates.count("Hz.") == 1
+    assert "and 29 more like it: 002.wav–030.wav" in rates
+    assert short.count("It is short.") == 1
+    assert "R1.zip › R1/001.wav and 29 more: 002.wav–030.wav" in short
