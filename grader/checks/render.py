@@ -24,8 +24,8 @@ from grader import words
 from grader.checks import CheckReport
 from grader.checks.graph import UNMET
 from grader.checks.records import CheckResult, Status
-from grader.checks.say import listed
-from grader.findings import Finding, Severity, alike, places
+from grader.checks.say import files_of
+from grader.findings import Finding, Severity, alike
 from grader.intake.names import printable
 from grader.site import strings
 
@@ -40,7 +40,6 @@ _PLAIN = str.maketrans({
     "✗": "X", "✓": "+", "–": "-", "·": ".", "→": ">", "›": ">", "…": "...", "“": '"', "”": '"', "×": "x", "±": "+-",
     "µ": "u",
 })  # fmt: skip
-_MOST_NAMES = 60
 
 
 def as_json(reports: Sequence[CheckReport], strays: Sequence[Finding] = ()) -> str:
@@ -166,9 +165,8 @@ def _show_one(same: Sequence[Finding], screen: Screen) -> None:
 
 def _places(findings: Sequence[Finding], screen: Screen) -> str:
     """Where; the name of the upload stands at the top."""
-    names = places(findings)
-    more = len(names) - _MOST_NAMES
-    return listed(names[:_MOST_NAMES]) + (screen.say("more_places", count=more) if more > 0 else "")
+    names, more = files_of(findings)
+    return names + (screen.say("more_places", count=more) if more else "")
 
 
 def _show_verdict(report: CheckReport, screen: Screen) -> None:

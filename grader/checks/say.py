@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grader.findings import Finding, Severity
+from grader.findings import Finding, Severity, places
 from grader.intake.names import printable
 
 REZIP = (
@@ -20,6 +20,7 @@ UPLOAD_AGAIN = (
 )
 WRITE_WAV = 'Write it with soundfile.write("{clip}", audio, {rate}, subtype="PCM_16"); audio: floats in [-1, 1], 1-D.'
 _MOST_FINDINGS = 12
+_MOST_NAMES = 60
 
 
 def place(source: Path, entry: str = "") -> str:
@@ -61,6 +62,12 @@ def listed(names: Iterable[str]) -> str:
             runs.append([name])
     parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else run for run in runs)
     return ", ".join(printable(name) for part in parts for name in part)
+
+
+def files_of(findings: Sequence[Finding]) -> tuple[str, int]:
+    """Where findings are, in one line; of very many the first, and how many are left out."""
+    names = places(findings)
+    return listed(names[:_MOST_NAMES]), max(0, len(names) - _MOST_NAMES)
 
 
 def _follows(one: str, other: str) -> bool:

@@ -112,9 +112,9 @@ def _compiled() -> jinja2.BytecodeCache | None:
 
     None where Python may not keep compiled modules either, and where nothing can be written.
     """
-    folder = cache_folder() / "templates"
     if sys.dont_write_bytecode:
         return None
+    folder = cache_folder() / "templates"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

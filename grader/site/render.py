@@ -85,20 +85,13 @@ def tidy(folder: Path, keep: Collection[str]) -> list[str]:
     """
     removed = []
     for place, ours in _OURS:
-        for file in sorted(_names(folder / place)):
+        for file in sorted(path.name for path in (folder / place).iterdir()) if (folder / place).is_dir() else []:
             name = f"{place}/{file}" if place else file
             old = name not in keep and re.fullmatch(ours, file)
             if (old or re.fullmatch(_LEFT_BY_KILLED, file)) and (folder / name).is_file():
                 (folder / name).unlink(missing_ok=True)
                 removed.append(name)
     return removed
-
-
-def _names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]
 
 
 def _write(path: Path, content: bytes) -> None:

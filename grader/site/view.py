@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from grader.checks.say import listed
-from grader.findings import Finding, Severity, alike, places
+from grader.checks.say import files_of
+from grader.findings import Finding, Severity, alike
 from grader.grades.leaderboard import Grade, Leaderboard, Row, Rung, missing_reason
 from grader.grades.numbers import plain
 from grader.grades.points import Curve, metric_label
@@ -39,7 +39,6 @@ KEYS = (  # of the listening page, and what each is for
     (("?",), "help"),
 )
 _SUMMARY = 2  # findings in a summary
-_MOST_NAMES = 60
 _TICKS = 2  # baselines that have a tick of their own
 
 
@@ -218,8 +217,8 @@ def hours(board: Leaderboard, grade: Grade) -> float | None:
 
 def named(found: Sequence[Finding]) -> str:
     """The files of findings; of very many the first."""
-    names = places(found)
-    return listed(names[:_MOST_NAMES]) + ("…" if len(names) > _MOST_NAMES else "")
+    names, more = files_of(found)
+    return names + ("…" if more else "")
 
 
 def summary_findings(row: Row, *, notes: bool = True) -> list[Finding]:

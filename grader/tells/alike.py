@@ -83,8 +83,7 @@ def alike(
         known[clip.key] = {"pairs": [[i, j, *aligned] for i, j, aligned in _compare(clip, rate_hz)]}
         store.put(STAGE, clip.key, known[clip.key])
         shown.advance(1.0)
-    if missing:
-        shown.finish()
+    shown.finish()
     students = {owner: student_of(owner, scores) for owner in scores.recordings}
     found: defaultdict[Pair, dict[str, tuple[float, int]]] = defaultdict(dict)
     for clip in clips:
