@@ -54,7 +54,7 @@ class Program:
 def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], shown: Progress) -> list[Tell]:
     """A tell for each group of students who share code; what was not looked at is added to ``notes``."""
     if not find_spec("copydetect"):
-        notes.append("code was not compared: copydetect is not installed (pip install 'grader[tells]')")
+        notes.append(_not_compared("copydetect"))
         return []
     handed_in = list(sources.of_students(scores))
     key = content_key(
@@ -64,6 +64,11 @@ def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], 
     )
     record = store.get(STAGE, key)
     if record is None:
+        try:
+            import copydetect  # noqa: F401
+        except ModuleNotFoundError as error:  # something that it needs itself
+            notes.append(_not_compared(error.name))
+            return []
         if handed_in:
             shown.start("comparing code", float(len(handed_in)), len(handed_in))
         programs: list[Program] = []
@@ -78,6 +83,10 @@ def tells(scores: CourseScores, course: Course, store: Store, notes: list[str], 
         shown.finish()
     notes += record["notes"]
     return _tells(record["pairs"], course.rubric.tells.code_percent)
+
+
+def _not_compared(package: str | None) -> str:
+    return f"code was not compared: {package} is not installed (pip install 'grader[tells]')"
 
 
 def _tells(pairs: Sequence[dict[str, Any]], least_percent: float) -> list[Tell]:

@@ -161,6 +161,17 @@ def test_without_copydetect_that_is_said(course: Course, monkeypatch: pytest.Mon
     assert "copydetect" in notes[0]
 
 
+def test_without_a_package_that_copydetect_needs_that_is_said(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "copydetect"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pygments", None)
+    told, notes = of_code(handed_in(course, {"R1": {"a.py": PROGRAM}}), course)
+    assert told == []
+    assert "pygments" in notes[0]
+
+
 def test_a_store_of_another_course_is_no_matter(tmp_path: Path, course: Course) -> None:
     found = handed_in(course, {"R1": {"a": WEIGHTS}, "R2": {"b": WEIGHTS}})
     with Store(tmp_path / "other.sqlite") as store:
